@@ -1,0 +1,1 @@
+"""The recommenders of crs-gym: plug-ins that `crs_gym` finds through the entry points `crs_gym.agents`."""

@@ -1,0 +1,53 @@
+"""The settings of an environment: which seekers, which user, which rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from crs_gym.task import SPLITS, TASK_KINDS, Split, TaskKind
+
+DEFAULT_REWARD: Final[Mapping[str, float]] = {
+    "format": 0.1,
+    "recommend": 1.0,
+    "preference": 0.5,
+    "novelty": 0.05,
+    "turn_cost": -0.15,
+}
+"""The weights of the reward terms in every `-v0` id (our choice). The cost of a turn takes back what a turn earns
+by being well-formed and new alone, so talking on without recommending well never pays."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvConfig:
+    """The settings of an environment. Two runs with equal settings, seeds and agents give equal traces."""
+
+    world: str = "sample"
+    """A world's name: sample, redial, opendialkg, inspired."""
+    split: Split = "train"
+    """Which seekers: train, valid or test. They never overlap."""
+    kind: TaskKind = "interactive"
+    """interactive: one task a dialogue; next-item: one for each film that the recorded recommender brings up."""
+    simulator: str = "agenda"
+    """The user: a simulator's name, with options behind a colon, such as agenda:noise=0.2."""
+    k: int = 10
+    """How many items a turn may show."""
+    max_turns: int = 5
+    """The turn limit of an episode."""
+    depth: int = 50
+    """How long a ranking offline metrics look at; at least k."""
+    reward: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_REWARD))
+    """The weight of each reward term; terms left out weigh nothing."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that no game can be played with."""
+        if self.split not in SPLITS:
+            raise ValueError(f"split={self.split!r}: must be one of {', '.join(SPLITS)}")
+        if self.kind not in TASK_KINDS:
+            raise ValueError(f"kind={self.kind!r}: must be one of {', '.join(TASK_KINDS)}")
+        for name, value in (("k", self.k), ("max_turns", self.max_turns)):
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{name}={value!r}: must be a whole number of at least 1")
+        if self.depth < self.k:
+            object.__setattr__(self, "depth", self.k)

@@ -1,0 +1,46 @@
+"""One error class a cause. Each message names the cause and the way out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CRSGymError(Exception):
+    """Any error that crs-gym raises by itself, other than a `ValueError` for an unusable argument."""
+
+
+class UnknownNameError(CRSGymError, KeyError):
+    """A name that no registry holds."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        choices = sorted(known)
+        close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        super().__init__(f"no {what} is named {name!r}.{hint} Known: {', '.join(choices) or 'none'}.")
+
+    def __str__(self) -> str:  # KeyError would print the message in quotes
+        return str(self.args[0])
+
+
+class WorldError(CRSGymError):
+    """A world has no such split or kind of task, or its files do not hold what they should."""
+
+
+class DataError(WorldError):
+    """A corpus's file is missing, damaged or not in its published form."""
+
+
+class MissingExtraError(CRSGymError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs packages that are not installed. Way out: pip install 'crs-gym[{extra}]'")
+
+
+class SimulatorError(CRSGymError):
+    """A simulator could not answer for one dialogue. It ends that episode as `errored`, and no other."""
+
+
+class TraceError(CRSGymError):
+    """A file of traces cannot be read or written, or belongs to another run."""

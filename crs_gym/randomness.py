@@ -1,0 +1,40 @@
+"""Randomness that belongs to the episode.
+
+Every draw is keyed by (seed, episode, task, turn, purpose). Nothing is taken from a global generator or depends on the
+order in a batch, so two agents meet the same user with the same noise, and a batch of 64 gives the same dialogues
+as 64 single envs. Philox is a counter-based generator: (turn, purpose) is a place in its stream.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from crs_gym.catalog import FloatArray
+
+
+def episode_key(seed: int, episode: int, task_id: str) -> int:
+    """The 128-bit key of one episode's noise: the `episode`-th of `seed`, on the task `task_id`."""
+    return derived_key(seed, episode, task_id)
+
+
+def derived_key(*parts: int | str) -> int:
+    """A 128-bit key from a path of numbers and names; different paths give unrelated keys."""
+    text = "\x1f".join(map(str, parts))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "little")
+
+
+def generator(key: int, *purpose: int | str) -> np.random.Generator:
+    """A generator of its own for one purpose within what `key` stands for."""
+    return np.random.Generator(np.random.Philox(key=derived_key(key, *purpose) if purpose else key))
+
+
+def uniforms(key: int, turns: int, purposes: int) -> FloatArray:
+    """`(turns, purposes)` float32 in [0, 1): the draw for each turn and purpose of the episode `key`."""
+    return generator(key).random((turns, purposes), dtype=np.float32)
+
+
+def index_below(n: int, seed: int, episode: int) -> int:
+    """Which of `n` tasks the `episode`-th episode of `seed` gets, uniformly."""
+    return derived_key("task", seed, episode) % n

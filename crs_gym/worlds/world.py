@@ -1,0 +1,68 @@
+"""What a world must answer: a catalogue, tasks by split, and train dialogues to learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from crs_gym.catalog import Catalog, IntArray
+from crs_gym.task import Dialogue, Split, Task, TaskKind
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sessions:
+    """Items mentioned together in one dialogue, for collaborative models.
+
+    Attributes:
+        offsets: `(n_dialogues + 1,)` int32; dialogue `d` mentions `items[offsets[d]:offsets[d + 1]]`.
+        items: `(nnz,)` int32, each item once a dialogue, in the order of first mention (CSR).
+    """
+
+    offsets: IntArray
+    items: IntArray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+@runtime_checkable
+class World(Protocol):
+    """A corpus, or a generator of seekers, as tasks over a catalogue.
+
+    Attributes:
+        name: The short name, as in `load_world(name)`.
+        catalog: What can be recommended. Its `popularity` counts train dialogues only.
+    """
+
+    name: str
+    catalog: Catalog
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits that change whenever the catalogue, a split or the way tasks are made does."""
+        ...
+
+    def tasks(self, split: Split, kind: TaskKind = "interactive") -> Sequence[Task]:
+        """The tasks of a split; made on access, so that indexing is cheap and `len` is exact.
+
+        Raises:
+            WorldError: The world has no such split or kind; the message names those that it has.
+        """
+        ...
+
+    def task(self, task_id: str) -> Task:
+        """The task of that id, of any split and kind.
+
+        Raises:
+            WorldError: The world has no such task.
+        """
+        ...
+
+    def dialogues(self, split: Split) -> Sequence[Dialogue]:
+        """Whole recorded dialogues of a split, made on access; empty where the world has none."""
+        ...
+
+    def sessions(self) -> Sessions:
+        """Items mentioned together in the train split."""
+        ...
