@@ -129,7 +129,9 @@ def load_agent(spec: str | Agent | AgentEntry, world: World, name: str | None = 
         aware, adversary = entry.target_aware, entry.adversary
     elif isinstance(entry, type) or not isinstance(entry, Agent):
         if not callable(entry):
-            raise ValueError(f"{label} is no agent: it has no act(observations) method and cannot be called with a world")
+            raise ValueError(
+                f"{label} is no agent: it has no act(observations) method and cannot be called with a world"
+            )
         agent = entry(world)
     else:
         agent = entry

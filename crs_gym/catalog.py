@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,21 @@ NO_ITEM: Final = -1
 
 IntArray = NDArray[np.int32]
 FloatArray = NDArray[np.float32]
+
+
+def row_sum(values: NDArray[Any]) -> NDArray[np.float64]:
+    """The sum over the last axis, in float64, for each row by itself.
+
+    Matrix products and einsum choose their order of summation by the shape of the whole batch, so a row's last digits
+    would depend on its neighbours. Here they do not.
+    """
+    total: NDArray[np.float64] = np.add.reduce(np.ascontiguousarray(values), axis=-1, dtype=np.float64)
+    return total
+
+
+def as_float32(values: NDArray[Any]) -> FloatArray:
+    """`values` as float32, typed."""
+    return np.asarray(values, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +87,7 @@ class Catalog:
         popularity: `(n_items,)` float32, how often train dialogues mention the item (any non-negative scale).
         facet_names: `n_facets` values such as `"comedy"` or `"1990s"`.
         facet_kinds: `(n_facets,)` int8, each facet's kind as an index into `FACET_KINDS`.
-        facet_offsets: `(n_items + 1,)` int32; item `i` has the facets `facet_ids[facet_offsets[i]:facet_offsets[i + 1]]`.
+        facet_offsets: `(n_items + 1,)` int32; item `i` has `facet_ids[facet_offsets[i]:facet_offsets[i + 1]]`.
         facet_ids: `(nnz,)` int32, facet numbers in item order (CSR).
     """
 
@@ -197,21 +212,35 @@ class Catalog:
             of_kind = kinds == kind
             squared += of_kind * (share / np.maximum(of_kind.sum(axis=1, keepdims=True), 1))
         total = np.maximum(squared.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
-        return np.sqrt(squared / total, dtype=np.float32)
+        return as_float32(np.sqrt(squared / total))
+
+    @cached_property
+    def slate_facets(self) -> IntArray:
+        """`facet_table` with one more row, all padding, so that `NO_ITEM` can be looked up like any item."""
+        return np.vstack([self.facet_table, np.full((1, self.facet_table.shape[1]), self.n_facets, np.int32)])
+
+    @cached_property
+    def slate_values(self) -> FloatArray:
+        """`facet_values` with one more row of zeros, for `NO_ITEM`."""
+        return np.vstack([self.facet_values, np.zeros((1, self.facet_values.shape[1]), np.float32)])
 
     def centroid(self, items: Sequence[int] | IntArray) -> FloatArray:
         """`(n_facets + 1,)` the mean of the items' unit vectors; the last place is the padding's, always 0."""
         chosen = np.asarray(items, dtype=np.int32)
-        out = np.bincount(
+        total = np.bincount(
             self.facet_table[chosen].ravel(), self.facet_values[chosen].ravel(), minlength=self.n_facets + 1
-        ).astype(np.float32)
-        return out / np.float32(max(len(chosen), 1))
+        )
+        return as_float32(total / max(len(chosen), 1))
+
+    @cached_property
+    def popular_centroid(self) -> FloatArray:
+        """`(n_facets + 1,)` the mean of the unit vectors of the `POPULAR_ITEMS` most popular items."""
+        return self.centroid(self.by_popularity[:POPULAR_ITEMS])
 
     @cached_property
     def popular_similarity(self) -> FloatArray:
         """`(n_items,)` each item's mean similarity to the `POPULAR_ITEMS` most popular items, in [0, 1]."""
-        popular = self.centroid(self.by_popularity[:POPULAR_ITEMS])
-        return (popular[self.facet_table] * self.facet_values).sum(axis=1, dtype=np.float32)
+        return as_float32(row_sum(self.popular_centroid[self.facet_table] * self.facet_values))
 
     @cached_property
     def resolver(self) -> TitleResolver:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from crs_gym.simulator import SimulatorEntry
 from crs_gym.task import SPLITS, TASK_KINDS, Split, TaskKind
+from crs_gym.worlds.world import World
 
 DEFAULT_REWARD: Final[Mapping[str, float]] = {
     "format": 0.1,
@@ -23,14 +25,14 @@ by being well-formed and new alone, so talking on without recommending well neve
 class EnvConfig:
     """The settings of an environment. Two runs with equal settings, seeds and agents give equal traces."""
 
-    world: str = "sample"
-    """A world's name: sample, redial, opendialkg, inspired."""
+    world: str | World = "sample"
+    """A world's name: sample, redial, opendialkg, inspired; or a world of your own."""
     split: Split = "train"
     """Which seekers: train, valid or test. They never overlap."""
     kind: TaskKind = "interactive"
     """interactive: one task a dialogue; next-item: one for each film that the recorded recommender brings up."""
-    simulator: str = "agenda"
-    """The user: a simulator's name, with options behind a colon, such as agenda:noise=0.2."""
+    simulator: str | SimulatorEntry = "agenda"
+    """The user: a simulator's name, with options behind a colon, such as agenda:noise=0.2; or an entry of your own."""
     k: int = 10
     """How many items a turn may show."""
     max_turns: int = 5

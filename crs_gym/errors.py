@@ -44,3 +44,7 @@ class SimulatorError(CRSGymError):
 
 class TraceError(CRSGymError):
     """A file of traces cannot be read or written, or belongs to another run."""
+
+
+class EvaluationError(CRSGymError):
+    """The evaluation of an agent stopped; the episodes that were played before are kept."""

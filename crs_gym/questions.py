@@ -31,7 +31,7 @@ def asked_facet(text: str) -> int:
     """The kind of facet that `text` asks about, as an index into `FACET_KINDS`; `NO_QUESTION` for none.
 
     Only sentences that end in a question mark count; the last one that names a facet wins, as people answer the last
-    question. Within a sentence a person's role or a time is more telling than "kind" or "type" ("what kind of actor …?").
+    question. Within a sentence a person's role or a time is more telling than "kind" or "type" ("what kind of actor?").
     """
     if "?" not in text:
         return NO_QUESTION

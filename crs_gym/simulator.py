@@ -103,7 +103,9 @@ def load_simulator(
     """
     entry, label, argument = SIMULATORS.find(spec) if isinstance(spec, str) else (spec, "custom", None)
     if not isinstance(entry, SimulatorEntry):
-        raise ValueError(f"simulator {label!r} is a {type(entry).__name__}; it must be a crs_gym.simulator.SimulatorEntry")
+        raise ValueError(
+            f"simulator {label!r} is a {type(entry).__name__}; it must be a crs_gym.simulator.SimulatorEntry"
+        )
     all_options = {**parse_options(argument or ""), **options}
     try:
         simulator = entry.build(catalog, num_dialogues=num_dialogues, max_turns=max_turns, **all_options)

@@ -68,12 +68,14 @@ class Taste:
         weights: `(m,)` float32, how much; negative for what it avoids.
         utility: `(n_items,)` float32, the true utility of every item: the weights of its facets, and a part of its own.
         bar: The utility from which on the seeker accepts an item that it has not seen.
+        like_bar: The utility from which on it has a good word for an item.
     """
 
     facets: IntArray
     weights: FloatArray
     utility: FloatArray
     bar: float
+    like_bar: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
-from crs_gym.turns import AgentTurn, UserTurn
+from crs_gym.turns import AgentTurn, Outcome, UserTurn
 
 SCHEMA_VERSION: Final = 1
-
-Outcome = Literal["accepted", "left", "truncated", "errored"]
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):

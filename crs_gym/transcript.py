@@ -23,7 +23,7 @@ def one_line(text: str) -> str:
 
 def render_message(role: Role, text: str) -> str:
     """One line: `User: …`."""
-    return f"{SPEAKERS[role]}: {text}"
+    return f"{SPEAKERS[role]}: {one_line(text)}"
 
 
 def render_dialogue(messages: Iterable[Message]) -> str:

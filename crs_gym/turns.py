@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,14 @@ from numpy.typing import NDArray
 from crs_gym.catalog import NO_ITEM, FloatArray, IntArray
 from crs_gym.errors import SimulatorError
 from crs_gym.questions import asked_facet
+from crs_gym.transcript import one_line
+
+MAX_UTTERANCE: Final = 4_000
+"""The longest utterance in characters; what is longer is cut, and not understood (our choice: some 700 words)."""
+
+
+Outcome = Literal["accepted", "left", "truncated", "errored"]
+"""How an episode ended."""
 
 
 class Decision(IntEnum):
@@ -33,8 +42,8 @@ class AgentTurn:
     Attributes:
         utterance: The words that the user reads.
         items: The items shown, best first; the engine shows the first `k`.
-        ranking: The agent's whole ranking, best first, for offline metrics at depths beyond `k`. Never shown to the user,
-            never rewarded. Empty means `items`.
+        ranking: The agent's whole ranking, best first, for offline metrics at depths beyond `k`. Never shown to the
+            user, never rewarded. Empty means `items`.
         reasoning: Thoughts behind the turn; kept on the trace, never shown to the user.
         understood: Whether the turn could be read and is complete; a face that parses free text says so here.
     """
@@ -55,7 +64,7 @@ class UserTurn:
         decision: Continue, accept an item, or leave.
         accepted: The accepted item; `None` unless `decision` is `ACCEPT`.
         items: The items that the words name.
-        signals: Implicit feedback by name, each in [0, 1] (engagement and the like); empty where the simulator has none.
+        signals: Implicit feedback by name, each in [0, 1] (engagement and the like); empty where there are none.
     """
 
     utterance: str
@@ -67,11 +76,11 @@ class UserTurn:
 
 @dataclass(frozen=True, eq=False)
 class AgentTurns:
-    """The recommender's turns in `n` dialogues.
+    """The recommender's turns in `n` dialogues. Build it with `of` or `from_columns`, which clean what they are given.
 
     Attributes:
-        utterances: `n` texts.
-        items: `(n, k)` int32, shown items, best first; `NO_ITEM` where a place is empty.
+        utterances: `n` texts, each on one line and at most `MAX_UTTERANCE` characters long.
+        items: `(n, k)` int32, shown items, best first, none twice; `NO_ITEM` where a place is empty.
         understood: `(n,)` bool, see `AgentTurn.understood`.
         rankings: `n` rankings, or `()` when no agent gave one.
         reasonings: `n` texts, or `()`.
@@ -87,22 +96,78 @@ class AgentTurns:
     known_asked: NDArray[np.int8] | None = None
 
     @classmethod
-    def of(cls, turns: Sequence[AgentTurn], k: int) -> AgentTurns:
-        """Columns from single turns; items beyond the first `k` are not shown."""
+    def of(cls, turns: Sequence[AgentTurn], k: int, n_items: int) -> AgentTurns:
+        """Columns from single turns; items beyond the first `k` are not shown.
+
+        Raises:
+            ValueError: A turn names an item outside the catalogue, or one that is no whole number.
+        """
         items = np.full((len(turns), k), NO_ITEM, np.int32)
-        for row, turn in zip(items, turns, strict=True):
+        for i, turn in enumerate(turns):
+            for field_name, numbers in (("items", turn.items), ("ranking", turn.ranking)):
+                for item in numbers:
+                    if isinstance(item, bool) or not isinstance(item, int | np.integer) or not 0 <= item < n_items:
+                        raise ValueError(
+                            f"{field_name} of turn {i} holds {item!r}: items are numbers from 0 to {n_items - 1}"
+                        )
             shown = turn.items[:k]
-            row[: len(shown)] = shown
-        return cls(
-            utterances=[turn.utterance for turn in turns],
-            items=items,
+            items[i, : len(shown)] = shown
+        return cls.from_columns(
+            [turn.utterance for turn in turns],
+            items,
             understood=np.array([turn.understood for turn in turns], bool),
             rankings=[turn.ranking for turn in turns] if any(turn.ranking for turn in turns) else (),
             reasonings=[turn.reasoning for turn in turns] if any(turn.reasoning for turn in turns) else (),
         )
 
+    @classmethod
+    def from_columns(
+        cls,
+        utterances: Sequence[str],
+        items: IntArray,
+        *,
+        understood: NDArray[np.bool_] | None = None,
+        rankings: Sequence[tuple[int, ...]] = (),
+        reasonings: Sequence[str] = (),
+    ) -> AgentTurns:
+        """Columns from columns, cleaned: this is where a malformed turn becomes a turn that was not understood.
+
+        That is a turn with nothing in it, one that is too long (it is cut), or one that shows an item twice. A turn
+        that is not understood shows nothing, so nothing is gained by it.
+
+        Args:
+            utterances: `n` texts of any kind.
+            items: `(n, k)` int32 of valid items or `NO_ITEM`.
+            understood: `(n,)` bool, what the face says already; all true when left out.
+            rankings: See the class.
+            reasonings: See the class.
+        """
+        clean = [one_line(text if len(text) <= MAX_UTTERANCE else text[:MAX_UTTERANCE]) for text in utterances]
+        well = [0 < len(text) <= MAX_UTTERANCE for text in utterances]
+        if not all(well):
+            for i, text in enumerate(utterances):  # a slate without words is a complete turn, too
+                well[i] = len(text) <= MAX_UTTERANCE and (bool(clean[i]) or bool((items[i] != NO_ITEM).any()))
+        flags = np.array(well, bool) if understood is None else np.array(well, bool) & understood
+        in_order = np.sort(items, axis=1)
+        twice = (in_order[:, 1:] == in_order[:, :-1]) & (in_order[:, 1:] != NO_ITEM)
+        flags &= ~twice.any(axis=1)
+        if not flags.all():
+            items = np.where(flags[:, None], items, NO_ITEM)
+        return cls(clean, items, flags, rankings, reasonings)
+
     def __len__(self) -> int:
         return len(self.items)
+
+    def take(self, places: IntArray) -> AgentTurns:
+        """The turns at some places, in that order."""
+        return AgentTurns(
+            utterances=[self.utterances[i] for i in places.tolist()],
+            items=self.items[places],
+            understood=self.understood[places],
+            rankings=[self.rankings[i] for i in places.tolist()] if self.rankings else (),
+            reasonings=[self.reasonings[i] for i in places.tolist()] if self.reasonings else (),
+            known_asked=None if self.known_asked is None else self.known_asked[places],
+        )
 
     @cached_property
     def asked(self) -> NDArray[np.int8]:
@@ -135,6 +200,8 @@ class UserTurns:
         accepted: `(n,)` int32, the accepted item, `NO_ITEM` elsewhere.
         said: From a row to its words and the items that they name. Called only when someone reads them, at any later
             time, and always with the same result.
+        volunteered: `(n, m)` int32, items that the words name and that the recommender may not have shown yet, padded
+            with `NO_ITEM`; `None` where the words name shown items only.
         signals: Implicit feedback by name, `(n,)` float32 in [0, 1].
         errors: From a row to the reason why the simulator could not answer there.
     """
@@ -142,6 +209,7 @@ class UserTurns:
     decision: NDArray[np.int8]
     accepted: IntArray
     said: Callable[[int], tuple[str, tuple[int, ...]]]
+    volunteered: IntArray | None = None
     signals: Mapping[str, FloatArray] = field(default_factory=dict)
     errors: Mapping[int, SimulatorError] = field(default_factory=dict)
 
@@ -150,10 +218,16 @@ class UserTurns:
         """Columns from single turns, for simulators that answer one dialogue at a time."""
         answered = [turn if isinstance(turn, UserTurn) else UserTurn("") for turn in turns]
         names = {name for turn in answered for name in turn.signals}
+        volunteered = np.full(
+            (len(answered), max((len(turn.items) for turn in answered), default=0)), NO_ITEM, np.int32
+        )
+        for row, turn in zip(volunteered, answered, strict=True):
+            row[: len(turn.items)] = turn.items
         return cls(
             decision=np.array([turn.decision for turn in answered], np.int8),
             accepted=np.array([NO_ITEM if t.accepted is None else t.accepted for t in answered], np.int32),
             said=lambda i: (answered[i].utterance, answered[i].items),
+            volunteered=volunteered,
             signals={name: np.array([t.signals.get(name, 0.0) for t in answered], np.float32) for name in names},
             errors={i: turn for i, turn in enumerate(turns) if isinstance(turn, SimulatorError)},
         )

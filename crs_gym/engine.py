@@ -1,0 +1,361 @@
+"""The dialogue engine: the rules of the game, in one place, for N dialogues side by side.
+
+Every face (single env, vector env, PettingZoo, rollouts) is a thin view of this class, so the same seeds give the same
+episodes through all of them. State is columns with one row a dialogue; a step is a few gathers for all rows at once.
+Words are rendered only when someone reads a transcript.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crs_gym.catalog import NO_ITEM, Catalog, FloatArray, IntArray
+from crs_gym.errors import SimulatorError
+from crs_gym.randomness import episode_key
+from crs_gym.reward import RewardMix, TurnFacts
+from crs_gym.simulator import NamedSimulator, Seeker
+from crs_gym.task import Message, Task
+from crs_gym.transcript import render_message, with_shown_items
+from crs_gym.turns import AgentTurn, AgentTurns, Decision, Outcome, UserTurn, UserTurns
+
+NOT_SHOWN: Final = 0
+"""Stands in `hit_rank` for "no target was shown"."""
+
+
+def needs_opening(task: Task) -> bool:
+    """Whether the user speaks first: the task's context holds no word of it."""
+    return not any(message.role == "user" for message in task.context)
+
+
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """One play of one task: the `episode`-th of `seed`."""
+
+    task: Task
+    seed: int
+    episode: int
+
+    @cached_property
+    def key(self) -> int:
+        """Keys all noise of this episode."""
+        return episode_key(self.seed, self.episode, self.task.task_id)
+
+
+@dataclass(frozen=True, eq=False)
+class StepResult:
+    """What one step did to `n` dialogues.
+
+    Attributes:
+        rows: `(n,)` the dialogues stepped.
+        rewards: `(n,)` float32; 0 where the simulator failed (that episode is `errored`: it is not scored).
+        terms: Each reward term before its weight, `(n,)` in [0, 1].
+        terminated: `(n,)` bool, the user accepted or left.
+        truncated: `(n,)` bool, the turn limit came, or the simulator failed.
+        errors: From a position in `rows` to what the simulator said when it failed.
+    """
+
+    rows: IntArray
+    rewards: FloatArray
+    terms: Mapping[str, FloatArray]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    errors: Mapping[int, SimulatorError]
+
+    @cached_property
+    def done(self) -> NDArray[np.bool_]:
+        """`(n,)` bool, the episode is over."""
+        return self.terminated | self.truncated
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRecord:
+    """One turn of a dialogue, as a place in the columns that hold it."""
+
+    agents: AgentTurns
+    users: UserTurns
+    terms: Mapping[str, FloatArray]
+    rewards: FloatArray
+    errors: Mapping[int, SimulatorError]
+    i: int
+
+    def agent(self) -> AgentTurn:
+        """The recommender's turn."""
+        return self.agents.turn(self.i)
+
+    def user(self) -> UserTurn | None:
+        """The user's turn; `None` if the simulator failed."""
+        return None if self.i in self.errors else self.users.turn(self.i)
+
+
+class DialogueEngine:
+    """N dialogues side by side.
+
+    Args:
+        catalog: What can be recommended.
+        simulator: The users. `None` when someone else plays them, through `recommend` and `respond`.
+        num_dialogues: N.
+        k: How many items a turn may show.
+        max_turns: The turn limit.
+        reward: The weight of each reward term.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        simulator: NamedSimulator | None,
+        *,
+        num_dialogues: int,
+        k: int,
+        max_turns: int,
+        reward: Mapping[str, float],
+    ) -> None:
+        self.catalog = catalog
+        self.simulator = simulator
+        self.num_dialogues = n = num_dialogues
+        self.k = k
+        self.max_turns = max_turns
+        self.reward_mix = RewardMix(reward)
+        self.all_rows: IntArray = np.arange(n, dtype=np.int32)
+        # One column more than items: `NO_ITEM` (-1) reads and writes the last, so empty places need no mask.
+        self._known = np.zeros((n, len(catalog) + 1), bool)
+        self._is_target = np.zeros((n, len(catalog) + 1), bool)
+        self._target_centroids = np.zeros((n, catalog.n_facets + 1), np.float32)
+        self._popular_similarity = np.zeros(n, np.float32)
+        self._n_targets = np.zeros(n, np.int64)
+        self.turn = np.zeros(n, np.int64)
+        self.active = np.zeros(n, bool)
+        self.success = np.zeros(n, bool)
+        self.hit_rank = np.full(n, NOT_SHOWN, np.int64)
+        self.episodes: list[Episode | None] = [None] * n
+        self._outcomes: list[Outcome | None] = [None] * n
+        self._errors: list[SimulatorError | None] = [None] * n
+        self._openings: list[UserTurn | None] = [None] * n
+        self._log: list[list[TurnRecord]] = [[] for _ in range(n)]
+        self._messages: list[list[Message]] = [[] for _ in range(n)]
+        self._dialogue: list[str] = [""] * n
+        self._pending: tuple[IntArray, AgentTurns, TurnFacts] | None = None
+
+    # ---------------------------------------------------------------- the game
+
+    def reset(self, rows: IntArray, episodes: Sequence[Episode]) -> None:
+        """Begin an episode in each of `rows`."""
+        for row, episode in zip(rows.tolist(), episodes, strict=True):
+            task = episode.task
+            targets = list(task.targets)
+            self._known[row] = False
+            self._known[row, NO_ITEM] = True
+            for message in task.context:
+                self._known[row, list(message.items)] = True
+            self._is_target[row] = False
+            self._is_target[row, targets] = True
+            self._target_centroids[row] = self.catalog.centroid(targets)
+            self._popular_similarity[row] = self.catalog.popular_similarity[targets].mean()
+            self._n_targets[row] = len(targets)
+            self.episodes[row] = episode
+            self._outcomes[row] = None
+            self._errors[row] = None
+            self._openings[row] = None
+            self._log[row] = []
+            self._messages[row] = list(task.context)
+            self._dialogue[row] = ""
+        self.turn[rows] = 0
+        self.active[rows] = True
+        self.success[rows] = False
+        self.hit_rank[rows] = NOT_SHOWN
+        if self.simulator is not None:
+            self._seat(rows, episodes, self.simulator)
+
+    def open(self, row: int, opening: UserTurn) -> None:
+        """The user's first words in `row`, where the context holds none."""
+        self._openings[row] = opening
+        self._known[row, list(opening.items)] = True
+        self._messages[row].append(Message("user", opening.utterance, opening.items))
+
+    def fail(self, row: int, error: SimulatorError) -> None:
+        """End the episode in `row` as errored before its first turn."""
+        self._outcomes[row], self._errors[row], self.active[row] = "errored", error, False
+
+    def step(self, turns: AgentTurns, rows: IntArray | None = None) -> StepResult:
+        """One turn of recommender and user in each of `rows` (all when left out).
+
+        Raises:
+            ValueError: A row's episode is over, or its turn shows more places than `k`.
+        """
+        if self.simulator is None:
+            raise ValueError("this engine has no simulator: play the user through recommend() and respond()")
+        rows = self.all_rows if rows is None else rows
+        self.recommend(turns, rows)
+        return self.respond(self.simulator.simulator.reply(rows, turns))
+
+    def recommend(self, turns: AgentTurns, rows: IntArray | None = None) -> None:
+        """The recommender's half of a step. Nothing is changed until `respond`.
+
+        Raises:
+            ValueError: A row's episode is over, or the turns do not fit `rows` and `k`.
+        """
+        rows = self.all_rows if rows is None else rows
+        if turns.items.shape != (len(rows), self.k):
+            raise ValueError(
+                f"items has shape {turns.items.shape}; {len(rows)} dialogues of k={self.k} need {(len(rows), self.k)}"
+            )
+        if not self.active[rows].all():
+            over = rows[~self.active[rows]].tolist()
+            raise ValueError(f"the episodes in rows {over} are over: reset them before the next step")
+        column = rows[:, None]
+        new = ~self._known[column, turns.items]
+        facts = TurnFacts(
+            catalog=self.catalog,
+            items=turns.items,
+            new=new,
+            hits=new & self._is_target[column, turns.items],
+            n_targets=self._n_targets[rows],
+            understood=turns.understood,
+            rows=rows,
+            target_centroids=self._target_centroids,
+            popular_similarity=self._popular_similarity[rows],
+            signals={},
+        )
+        self._pending = (rows, turns, facts)
+
+    def respond(self, users: UserTurns) -> StepResult:
+        """The users' half of a step: scores the turn, and ends the episodes that are over.
+
+        Raises:
+            ValueError: No recommendation is waiting for an answer, or an accepted item was never shown.
+        """
+        if self._pending is None:
+            raise ValueError("no recommendation is waiting for an answer: call recommend() first")
+        rows, turns, facts = self._pending
+        if users.signals:
+            facts = TurnFacts(**{**vars(facts), "signals": users.signals})
+        errors = self._errors_of(users, rows, turns)
+        self._pending = None
+        rewards, terms = self.reward_mix(facts)
+        hit = facts.hits.any(axis=1)
+        first = hit & ~self.success[rows]
+        if first.any():
+            self.hit_rank[rows[first]] = facts.hits[first].argmax(axis=1) + 1
+            self.success[rows[first]] = True
+        self._known[rows[:, None], turns.items] = True
+        if users.volunteered is not None:  # what the user names is no discovery of the recommender's any more
+            self._known[rows[:, None], users.volunteered] = True
+        self.turn[rows] += 1
+        terminated = users.decision != Decision.CONTINUE
+        truncated = ~terminated & (self.turn[rows] >= self.max_turns)
+        for i in errors:
+            rewards[i], terminated[i], truncated[i] = 0.0, False, True
+        for i, row in enumerate(rows.tolist()):
+            self._log[row].append(TurnRecord(turns, users, terms, rewards, errors, i))
+        done = terminated | truncated
+        if done.any():
+            self.active[rows[done]] = False
+            for i in np.flatnonzero(done).tolist():
+                self._outcomes[rows[i]] = self._outcome(int(users.decision[i]), errors.get(i))
+                self._errors[rows[i]] = errors.get(i)
+        return StepResult(rows, rewards, terms, terminated, truncated, errors)
+
+    # ------------------------------------------------------- what can be read
+
+    def task(self, row: int) -> Task:
+        """The task that is played in `row`."""
+        return self.episode(row).task
+
+    def episode(self, row: int) -> Episode:
+        """The episode that is played in `row`.
+
+        Raises:
+            ValueError: None was begun there.
+        """
+        episode = self.episodes[row]
+        if episode is None:
+            raise ValueError(f"no episode was begun in row {row}: call reset() first")
+        return episode
+
+    def log(self, row: int) -> Sequence[TurnRecord]:
+        """The turns so far in `row`."""
+        return self._log[row]
+
+    def opening(self, row: int) -> UserTurn | None:
+        """What the user said first in `row`, where the context held no word of the user."""
+        return self._openings[row]
+
+    def outcome(self, row: int) -> Outcome | None:
+        """How the episode in `row` ended; `None` while it goes on."""
+        return self._outcomes[row]
+
+    def error(self, row: int) -> SimulatorError | None:
+        """Why the episode in `row` ended as errored."""
+        return self._errors[row]
+
+    def messages(self, row: int) -> tuple[Message, ...]:
+        """The dialogue in `row` so far; rendered as far as it is read."""
+        return tuple(self._rendered(row))
+
+    def dialogue(self, row: int) -> str:
+        """The dialogue in `row` so far as text, one line a message."""
+        text = self._dialogue[row]
+        read = text.count("\n") + 1 if text else 0
+        messages = self._rendered(row)
+        if read < len(messages):
+            lines = [render_message(message.role, message.text) for message in messages[read:]]
+            self._dialogue[row] = text = "\n".join([text, *lines] if text else lines)
+        return text
+
+    # ---------------------------------------------------------------- inside
+
+    def _seat(self, rows: IntArray, episodes: Sequence[Episode], simulator: NamedSimulator) -> None:
+        """Hand the seekers to the simulator, and let those speak first whose context holds no word of theirs."""
+        seekers = [
+            Seeker(e.task.context, e.task.profile, e.key, e.task.targets if simulator.target_aware else ())
+            for e in episodes
+        ]
+        simulator.simulator.reset(rows, seekers)
+        silent = [i for i, episode in enumerate(episodes) if needs_opening(episode.task)]
+        if not silent:
+            return
+        openings = simulator.simulator.open(rows[silent])
+        for i, row in enumerate(rows[silent].tolist()):
+            if i in openings.errors:
+                self.fail(row, openings.errors[i])
+            else:
+                self.open(row, openings.turn(i))
+
+    def _errors_of(self, users: UserTurns, rows: IntArray, turns: AgentTurns) -> dict[int, SimulatorError]:
+        """The simulator's own failures, and answers that no rule allows."""
+        errors = dict(users.errors)
+        for i in np.flatnonzero(users.decision == Decision.ACCEPT).tolist():
+            item = int(users.accepted[i])
+            if i not in errors and item not in turns.items[i] and not self._was_shown(int(rows[i]), item):
+                errors[i] = SimulatorError(f"the user accepted item {item}, which was never shown to it")
+        return errors
+
+    def _was_shown(self, row: int, item: int) -> bool:
+        return item != NO_ITEM and any(item in record.agents.items[record.i] for record in self._log[row])
+
+    @staticmethod
+    def _outcome(decision: int, error: SimulatorError | None) -> Outcome:
+        if error is not None:
+            return "errored"
+        outcomes: dict[int, Outcome] = {Decision.ACCEPT: "accepted", Decision.LEAVE: "left"}
+        return outcomes.get(decision, "truncated")
+
+    def _rendered(self, row: int) -> list[Message]:
+        """The messages of `row`, with those turns rendered that nobody has read yet."""
+        messages = self._messages[row]
+        log = self._log[row]
+        opening = self._openings[row] is not None
+        read = (len(messages) - len(self.task(row).context) - opening + 1) // 2
+        for record in log[read:]:
+            shown = record.agents.shown(record.i)
+            words = with_shown_items(record.agents.utterances[record.i], shown, self.catalog.names)
+            messages.append(Message("recommender", words, shown))
+            if record.i not in record.errors:
+                utterance, items = record.users.said(record.i)
+                messages.append(Message("user", utterance, items))
+        return messages

@@ -1,0 +1,27 @@
+"""The ids that `gymnasium.make` knows once `crs_gym` is imported; `gym.make("crs_gym:CRS-Redial-v0")` imports it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import gymnasium as gym
+
+WORLDS: Final = {"Sample": "sample", "Redial": "redial", "Inspired": "inspired", "OpenDialKG": "opendialkg"}
+VIEWS: Final = {"": False, "-Text": True}
+
+ENV_IDS: Final = tuple(f"CRS-{world}{view}-v0" for world in WORLDS for view in VIEWS)
+"""Every id, in the order of the README's table."""
+
+
+def register_envs() -> None:
+    """Register every id of `ENV_IDS`, once."""
+    for world, name in WORLDS.items():
+        for view, text in VIEWS.items():
+            env_id = f"CRS-{world}{view}-v0"
+            if env_id not in gym.registry:
+                gym.register(
+                    id=env_id,
+                    entry_point="crs_gym.env:ConversationEnv",
+                    vector_entry_point="crs_gym.vector:ConversationVectorEnv",
+                    kwargs={"world": name, "text": text},
+                )

@@ -1,0 +1,259 @@
+"""`Sample`: real films, invented seekers, nothing to download.
+
+The catalogue is embedded (`films.tsv`: facts about real films, the best known first). A seeker is drawn from
+(version, split, number) alone, so there is an unlimited supply of them, any of which can be made by itself. Its latent
+taste covers facets and items, so the true utility of every film is known: the user answers and accepts exactly,
+and regret and an oracle's score can be computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from importlib.resources import files
+from typing import Final, overload
+
+import numpy as np
+
+from crs_gym.catalog import FACET_KINDS, Catalog, FloatArray, IntArray
+from crs_gym.errors import WorldError
+from crs_gym.randomness import derived_key, generator
+from crs_gym.task import SPLITS, Dialogue, Message, Profile, Split, Task, TaskKind, Taste
+from crs_gym.worlds.world import Sessions
+
+TASTE_VERSION: Final = 1
+"""Raise it whenever the same number may give another seeker."""
+
+UNLIMITED: Final = 2**31
+"""The number of train seekers: more than anyone will meet."""
+HELD_OUT: Final = 2_000
+"""The number of valid seekers, and of test seekers."""
+TRAIN_SESSIONS: Final = 4_000
+"""From how many train seekers the films "mentioned together" are taken, for collaborative models."""
+
+TARGETS: Final = 5
+"""A seeker's targets are the films that it would like best among those that it has not seen."""
+LIKED_RANK: Final = 60
+"""A seeker has a good word for the films that it would like best, up to this rank."""
+SEEN_DRAWS: Final = 30
+"""How many draws, by popularity, decide which films a seeker has seen."""
+
+# The latent taste: how many facets of each kind a seeker likes and dislikes, and the size of each part of utility. The
+# figures are our choice: enough structure to find out by asking, enough of the seeker's own that facets are not all.
+_LIKED: Final = {"genre": 2, "director": 2, "star": 3, "decade": 1}
+_DISLIKED: Final = {"genre": 2, "director": 0, "star": 0, "decade": 1}
+_LIKED_WEIGHT: Final = 1.0
+_DISLIKED_WEIGHT: Final = -0.8
+_OWN_PART: Final = 0.25
+_POPULAR_PART: Final = 0.10
+
+_CONTEXTS: Final = (
+    "Hi! I'm looking for a film. I loved {a} and {b}.",
+    "Hello, can you recommend something? {a} and {b} are favourites of mine.",
+    "Hey, what should I watch? I enjoyed {a} and {b}.",
+)
+
+
+class SampleWorld:
+    """The embedded world; see the module."""
+
+    name = "sample"
+
+    def __init__(self) -> None:
+        self.catalog = _read_catalog()
+        self._seekers = _Seekers(self.catalog)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes with the films, and with the way seekers are drawn."""
+        return f"{derived_key(self.catalog.fingerprint, TASTE_VERSION):032x}"[:16]
+
+    def tasks(self, split: Split, kind: TaskKind = "interactive") -> SampleTasks:
+        """The seekers of a split. `UNLIMITED` in train, `HELD_OUT` in valid and in test.
+
+        Raises:
+            WorldError: `kind` is not `interactive` (nothing was recorded here), or there is no such split.
+        """
+        if kind != "interactive":
+            raise WorldError(
+                f"world 'sample' has no {kind!r} tasks: its dialogues are not recorded. Use kind='interactive'"
+            )
+        if split not in SPLITS:
+            raise WorldError(f"world 'sample' has no split {split!r}. It has: {', '.join(SPLITS)}")
+        return SampleTasks(self._seekers, split)
+
+    def task(self, task_id: str) -> Task:
+        """The task of that id.
+
+        Raises:
+            WorldError: The world has no such task.
+        """
+        world, _, rest = task_id.partition("/")
+        split, _, number = rest.partition("/")
+        if world != self.name or split not in SPLITS or not number.isdecimal() or int(number) >= len(self.tasks(split)):
+            raise WorldError(f"world 'sample' has no task {task_id!r}; its ids are sample/<split>/<number>")
+        return self.tasks(split)[int(number)]
+
+    def dialogues(self, split: Split) -> Sequence[Dialogue]:
+        """None: nothing was recorded here."""
+        del split
+        return ()
+
+    def sessions(self) -> Sessions:
+        """The films that each of `TRAIN_SESSIONS` train seekers has seen and liked."""
+        return self._sessions
+
+    @cached_property
+    def _sessions(self) -> Sessions:
+        likes = []
+        for start in range(0, TRAIN_SESSIONS, 256):
+            numbers = range(start, min(start + 256, TRAIN_SESSIONS))
+            likes += [task.profile.likes for task in self.tasks("train").take(numbers)]
+        offsets = np.cumsum([0, *map(len, likes)], dtype=np.int32)
+        return Sessions(offsets, np.array([item for items in likes for item in items], np.int32))
+
+
+class SampleTasks(Sequence[Task]):
+    """The seekers of a split, made on access."""
+
+    def __init__(self, seekers: _Seekers, split: Split) -> None:
+        self._seekers = seekers
+        self._split = split
+
+    def __len__(self) -> int:
+        return UNLIMITED if self._split == "train" else HELD_OUT
+
+    @overload
+    def __getitem__(self, index: int) -> Task: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Task]: ...
+    def __getitem__(self, index: int | slice) -> Task | Sequence[Task]:
+        if isinstance(index, slice):
+            return self.take(range(len(self))[index])
+        return self.take([range(len(self))[index]])[0]
+
+    def __iter__(self) -> Iterator[Task]:
+        return (self[i] for i in range(len(self)))
+
+    def take(self, numbers: Sequence[int]) -> list[Task]:
+        """Several seekers at once, which is cheaper than one by one."""
+        return self._seekers.make(self._split, numbers)
+
+
+class _Seekers:
+    """Draws seekers."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        n = len(catalog)
+        by_kind = [np.flatnonzero(catalog.facet_kinds == kind) for kind in range(len(FACET_KINDS))]
+        # How often a facet is drawn follows how many films have it, as people's favourites do.
+        counts = np.bincount(catalog.facet_ids, minlength=catalog.n_facets).astype(np.float64)
+        self._facets = [of_kind.astype(np.int32) for of_kind in by_kind]
+        self._facet_odds = [np.cumsum(counts[of_kind] / counts[of_kind].sum()) for of_kind in by_kind]
+        odds = catalog.popularity.astype(np.float64)
+        self._film_odds = np.cumsum(odds / odds.sum())
+        log_odds = np.log(odds)
+        self._popular_part = (_POPULAR_PART * (log_odds - log_odds.mean()) / log_odds.std()).astype(np.float32)
+        # Dense facet × item values: a seeker's utilities are the sum of the few rows that it cares about.
+        self._values = np.zeros((catalog.n_facets + 1, n), np.float32)
+        self._values[catalog.facet_table, np.arange(n)[:, None]] = catalog.facet_values
+        self._n_facets_drawn = sum(_LIKED.values()) + sum(_DISLIKED.values())
+
+    def make(self, split: Split, numbers: Sequence[int]) -> list[Task]:
+        n = len(self._catalog)
+        draws = np.empty((len(numbers), n + self._n_facets_drawn + SEEN_DRAWS + 1), np.float32)
+        for row, number in zip(draws, numbers, strict=True):
+            generator(derived_key("sample", TASTE_VERSION, split, number)).random(out=row, dtype=np.float32)
+        facets, weights = self._taste(draws[:, n : n + self._n_facets_drawn])
+        own = (draws[:, :n] - np.float32(0.5)) * np.float32(_OWN_PART * np.sqrt(12.0))  # standard deviation _OWN_PART
+        utility = own + self._popular_part
+        for i in range(len(numbers)):
+            utility[i] += weights[i] @ self._values[facets[i]]
+        seen = np.searchsorted(self._film_odds, draws[:, -1 - SEEN_DRAWS : -1]).clip(max=n - 1)
+        unseen = utility.copy()
+        np.put_along_axis(unseen, seen, -np.inf, axis=1)
+        top = np.argpartition(-unseen, LIKED_RANK, axis=1)[:, : LIKED_RANK + 1]
+        top_utility = np.take_along_axis(unseen, top, axis=1)
+        order = np.lexsort((top, -top_utility), axis=1)
+        top = np.take_along_axis(top, order, axis=1)
+        top_utility = np.take_along_axis(top_utility, order, axis=1)
+        # The bars lie half-way between two films, so that no rounding can move a film across.
+        bars = (top_utility[:, TARGETS - 1] + top_utility[:, TARGETS]) / 2
+        like_bars = (top_utility[:, LIKED_RANK - 1] + top_utility[:, LIKED_RANK]) / 2
+        return [
+            self._task(
+                split,
+                number,
+                facets[i],
+                weights[i],
+                utility[i],
+                seen[i],
+                top[i],
+                float(bars[i]),
+                float(like_bars[i]),
+                float(draws[i, -1]),
+            )
+            for i, number in enumerate(numbers)
+        ]
+
+    def _taste(self, draws: FloatArray) -> tuple[IntArray, FloatArray]:
+        """`(n, m)` facets and their weights. A facet drawn twice keeps the weight of the first draw."""
+        facets, weights, at = [], [], 0
+        for weight, wanted in ((_LIKED_WEIGHT, _LIKED), (_DISLIKED_WEIGHT, _DISLIKED)):
+            for kind, name in enumerate(FACET_KINDS):
+                block = draws[:, at : at + wanted[name]]
+                at += wanted[name]
+                places = np.searchsorted(self._facet_odds[kind], block).clip(max=len(self._facets[kind]) - 1)
+                facets.append(self._facets[kind][places])
+                weights.append(np.full(block.shape, weight, np.float32))
+        all_facets, all_weights = np.concatenate(facets, axis=1), np.concatenate(weights, axis=1)
+        for place in range(1, all_facets.shape[1]):
+            again = (all_facets[:, :place] == all_facets[:, place : place + 1]).any(axis=1)
+            all_facets[again, place], all_weights[again, place] = self._catalog.n_facets, 0.0
+        return all_facets, all_weights
+
+    def _task(
+        self,
+        split: Split,
+        number: int,
+        facets: IntArray,
+        weights: FloatArray,
+        utility: FloatArray,
+        seen: IntArray,
+        top: IntArray,
+        bar: float,
+        like_bar: float,
+        draw: float,
+    ) -> Task:
+        by_utility = sorted(set(seen.tolist()), key=lambda item: (-utility[item], item))
+        likes = tuple(item for item in by_utility[2:] if utility[item] >= like_bar)
+        favourites = tuple(by_utility[:2])
+        mean = float(utility.mean())
+        dislikes = tuple(item for item in by_utility[2:] if utility[item] < mean)
+        names = self._catalog.names
+        text = _CONTEXTS[int(draw * len(_CONTEXTS))].format(a=names[favourites[0]], b=names[favourites[1]])
+        cares = weights != 0
+        return Task(
+            task_id=f"sample/{split}/{number}",
+            split=split,
+            context=(Message("user", text, favourites),),
+            profile=Profile(
+                likes=(*favourites, *likes),
+                dislikes=dislikes,
+                taste=Taste(facets[cares], weights[cares], utility, bar, like_bar),
+            ),
+            targets=tuple(top[:TARGETS].tolist()),
+        )
+
+
+def _read_catalog() -> Catalog:
+    lines = files("crs_gym.worlds").joinpath("films.tsv").read_text(encoding="utf-8").splitlines()
+    rows = []
+    for line in lines[1:]:
+        title, year, genres, directors, stars = line.split("\t")
+        facets = {"genre": genres.lower().split("|"), "director": directors.split("|"), "star": stars.split("|")}
+        rows.append((f"{title} ({year})", title, int(year), facets))
+    # Rows stand in order of fame; how often people talk of a film falls off with its rank (Zipf's law, shifted).
+    popularity = 1000.0 / (np.arange(len(rows)) + 20.0)
+    return Catalog.from_rows(rows, popularity.astype(np.float32))

@@ -1,0 +1,177 @@
+"""How the rule-driven user says what it decided. Templates only; nothing is decided here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crs_gym.catalog import FACET_KINDS, Catalog, FloatArray, IntArray
+from crs_gym.questions import NO_QUESTION
+from crs_simulators.agenda.taste import NO_FACET
+
+
+class Reaction(IntEnum):
+    """What the user has to say about the slate."""
+
+    NONE = 0
+    CONFUSED = 1
+    ACCEPT = 2
+    LIKE = 3
+    DISLIKE = 4
+    SEEN_LIKED = 5
+    SEEN_DISLIKED = 6
+
+
+_OPENINGS: Final = (
+    "Hi! I'm looking for a film to watch tonight. I really enjoyed {item}.",
+    "Hello, can you help me find something to watch? I loved {item}.",
+    "Hey there. Something like {item} would be great.",
+)
+_BARE_OPENINGS: Final = (
+    "Hi! I'm looking for a film to watch tonight.",
+    "Hello, can you help me find something to watch?",
+    "Hey there. Any films that you would recommend?",
+)
+_REACTIONS: Final[dict[Reaction, tuple[str, ...]]] = {
+    Reaction.NONE: ("",),
+    Reaction.CONFUSED: ("Sorry, I didn't get that.", "I don't understand what you mean.", "Could you say that again?"),
+    Reaction.ACCEPT: (
+        "{item} sounds perfect, I'll watch it. Thank you!",
+        "Great, I'm going with {item}. Thanks a lot!",
+        "Yes! {item} is just what I was after.",
+    ),
+    Reaction.LIKE: (
+        "{item} comes close{reason}, but it's not quite what I want.",
+        "{item} is not bad{reason}. Got anything else?",
+        "I might like {item}{reason}, but let's keep looking.",
+    ),
+    Reaction.DISLIKE: (
+        "{item} isn't for me{reason}.",
+        "I don't think I'd enjoy {item}{reason}.",
+        "No, not {item}{reason}.",
+    ),
+    Reaction.SEEN_LIKED: (
+        "I've seen {item} already, and loved it.",
+        "{item} is great, but I've already seen it.",
+    ),
+    Reaction.SEEN_DISLIKED: (
+        "I've seen {item} already, and didn't like it.",
+        "{item}? Saw it, and it wasn't for me.",
+    ),
+}
+_GOOD_REASONS: Final = {
+    "genre": (" because I like {facet} films", ", as I enjoy {facet} films"),
+    "director": (" because I like {facet}'s films", ", as I admire {facet}"),
+    "star": (" because I like {facet}", ", as {facet} is in it"),
+    "decade": (" because I like films from the {facet}", ", as the {facet} were a good time for films"),
+}
+_BAD_REASONS: Final = {
+    "genre": (" because I don't like {facet} films", ", as I don't enjoy {facet} films"),
+    "director": (" because I don't like {facet}'s films", ", as I'm no fan of {facet}"),
+    "star": (" because I don't like {facet}", ", as I'm no fan of {facet}"),
+    "decade": (" because I don't like films from the {facet}", ", as I don't enjoy films from the {facet}"),
+}
+_ANSWERS: Final = {
+    "genre": ("I love {facet} films.", "I'm in the mood for a {facet} film.", "A good {facet} film would be nice."),
+    "director": ("I like films by {facet}.", "Anything by {facet} would be great.", "{facet} is a director I love."),
+    "star": ("I like films with {facet}.", "Anything with {facet} in it.", "{facet} is a favourite of mine."),
+    "decade": ("I like films from the {facet}.", "Something from the {facet}, please.", "The {facet} would be good."),
+}
+_NO_PREFERENCE: Final = (
+    "I don't really mind about the {kind}.",
+    "No particular {kind} comes to mind.",
+    "The {kind} doesn't matter to me.",
+)
+_NOTHING: Final = ("Okay. What would you recommend?", "So, what should I watch?", "Do you have a suggestion?")
+_FAREWELLS: Final = (
+    "I think I'll look elsewhere, thanks anyway.",
+    "This isn't going anywhere, sorry. Bye!",
+    "Never mind, I'll find something myself. Bye.",
+)
+
+
+def _pick(choices: tuple[str, ...], draw: float) -> str:
+    return choices[int(draw * len(choices))]
+
+
+@dataclass(frozen=True, eq=False)
+class Opening:
+    """The first words of one seeker."""
+
+    catalog: Catalog
+    likes: tuple[int, ...]
+    draw: float
+
+    def said(self) -> tuple[str, tuple[int, ...]]:
+        """The words, and the items that they name."""
+        if not self.likes:
+            return _pick(_BARE_OPENINGS, self.draw), ()
+        item = self.likes[0]
+        return _pick(_OPENINGS, self.draw).format(item=self.catalog.names[item]), (item,)
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """What `n` users have to say, decided and not yet worded. All columns are `(n,)`.
+
+    Attributes:
+        catalog: Names items and facets.
+        reaction: `Reaction` to `item`.
+        item: The item that is reacted to; `NO_ITEM` where `reaction` is about none.
+        reason: The facet that explains the reaction, or `NO_FACET`.
+        asked: The kind of facet that was asked about, or `NO_QUESTION`.
+        answer: The facet that is told, or `NO_FACET`.
+        leaves: The user ends the dialogue without having found anything.
+        variant: Chooses the wording, in [0, 1).
+        variant_too: Chooses the wording of the second sentence.
+    """
+
+    catalog: Catalog
+    reaction: NDArray[np.int64]
+    item: IntArray
+    reason: IntArray
+    asked: NDArray[np.int8]
+    answer: IntArray
+    leaves: NDArray[np.bool_]
+    variant: FloatArray
+    variant_too: FloatArray
+
+    def said(self, i: int) -> tuple[str, tuple[int, ...]]:
+        """Row `i`'s words, and the items that they name."""
+        first, second = float(self.variant[i]), float(self.variant_too[i])
+        reaction = Reaction(int(self.reaction[i]))
+        item = int(self.item[i])
+        named: tuple[int, ...] = ()
+        sentences = []
+        if reaction is Reaction.CONFUSED:
+            sentences.append(_pick(_REACTIONS[reaction], first))
+        elif reaction is not Reaction.NONE:
+            named = (item,)
+            reason = self._reason(reaction, int(self.reason[i]), second)
+            sentences.append(_pick(_REACTIONS[reaction], first).format(item=self.catalog.names[item], reason=reason))
+        if self.leaves[i]:
+            sentences.append(_pick(_FAREWELLS, second))
+        else:
+            answer = self._answer(int(self.asked[i]), int(self.answer[i]), second)
+            if answer:
+                sentences.append(answer)
+        if not sentences:
+            sentences.append(_pick(_NOTHING, first))
+        return " ".join(sentences), named
+
+    def _reason(self, reaction: Reaction, facet: int, draw: float) -> str:
+        if facet == NO_FACET or reaction not in (Reaction.LIKE, Reaction.DISLIKE):
+            return ""
+        kind = FACET_KINDS[self.catalog.facet_kinds[facet]]
+        reasons = _GOOD_REASONS if reaction is Reaction.LIKE else _BAD_REASONS
+        return _pick(reasons[kind], draw).format(facet=self.catalog.facet_names[facet])
+
+    def _answer(self, asked: int, facet: int, draw: float) -> str:
+        if facet != NO_FACET:
+            kind = FACET_KINDS[self.catalog.facet_kinds[facet]]
+            return _pick(_ANSWERS[kind], draw).format(facet=self.catalog.facet_names[facet])
+        return "" if asked == NO_QUESTION else _pick(_NO_PREFERENCE, draw).format(kind=FACET_KINDS[asked])
