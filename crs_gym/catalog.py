@@ -35,13 +35,13 @@ IntArray = NDArray[np.int32]
 FloatArray = NDArray[np.float32]
 
 
-def row_sum(values: NDArray[Any]) -> NDArray[np.float64]:
-    """The sum over the last axis, in float64, for each row by itself.
+def row_sum(values: NDArray[Any]) -> NDArray[Any]:
+    """The sum over the last axis of a contiguous array, for each row by itself.
 
     Matrix products and einsum choose their order of summation by the shape of the whole batch, so a row's last digits
     would depend on its neighbours. Here they do not.
     """
-    total: NDArray[np.float64] = np.add.reduce(np.ascontiguousarray(values), axis=-1, dtype=np.float64)
+    total: NDArray[Any] = np.add.reduce(values, axis=-1)
     return total
 
 
@@ -175,6 +175,11 @@ class Catalog:
     def facets_of(self, index: int) -> IntArray:
         """The facet numbers of one item."""
         return self.facet_ids[self.facet_offsets[index] : self.facet_offsets[index + 1]]
+
+    @cached_property
+    def facet_kind_list(self) -> list[int]:
+        """`facet_kinds` as a list, for code that looks at one facet at a time."""
+        return list(self.facet_kinds.tolist())
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -24,6 +24,10 @@ from crs_gym.task import Message, Task
 from crs_gym.transcript import render_message, with_shown_items
 from crs_gym.turns import AgentTurn, AgentTurns, Decision, Outcome, UserTurn, UserTurns
 
+# Plain numbers: numpy is slow with the members of an enumeration.
+_CONTINUE, _ACCEPT = int(Decision.CONTINUE), int(Decision.ACCEPT)
+_OUTCOMES: Final[tuple[Outcome, ...]] = ("truncated", "accepted", "left")  # of an ended episode, by last decision
+
 NOT_SHOWN: Final = 0
 """Stands in `hit_rank` for "no target was shown"."""
 
@@ -57,6 +61,7 @@ class StepResult:
         terms: Each reward term before its weight, `(n,)` in [0, 1].
         terminated: `(n,)` bool, the user accepted or left.
         truncated: `(n,)` bool, the turn limit came, or the simulator failed.
+        done: `(n,)` bool, the episode is over, one way or the other.
         errors: From a position in `rows` to what the simulator said when it failed.
     """
 
@@ -65,12 +70,8 @@ class StepResult:
     terms: Mapping[str, FloatArray]
     terminated: NDArray[np.bool_]
     truncated: NDArray[np.bool_]
+    done: NDArray[np.bool_]
     errors: Mapping[int, SimulatorError]
-
-    @cached_property
-    def done(self) -> NDArray[np.bool_]:
-        """`(n,)` bool, the episode is over."""
-        return self.terminated | self.truncated
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ class DialogueEngine:
             self._is_target[row] = False
             self._is_target[row, targets] = True
             self._target_centroids[row] = self.catalog.centroid(targets)
-            self._popular_similarity[row] = self.catalog.popular_similarity[targets].mean()
+            self._popular_similarity[row] = sum(self.catalog.popular_similarity[targets].tolist()) / len(targets)
             self._n_targets[row] = len(targets)
             self.episodes[row] = episode
             self._outcomes[row] = None
@@ -212,6 +213,7 @@ class DialogueEngine:
         facts = TurnFacts(
             catalog=self.catalog,
             items=turns.items,
+            shown=turns.items != NO_ITEM,
             new=new,
             hits=new & self._is_target[column, turns.items],
             n_targets=self._n_targets[rows],
@@ -237,28 +239,27 @@ class DialogueEngine:
         errors = self._errors_of(users, rows, turns)
         self._pending = None
         rewards, terms = self.reward_mix(facts)
-        hit = facts.hits.any(axis=1)
-        first = hit & ~self.success[rows]
-        if first.any():
+        if facts.hits.any():
+            first = facts.hits.any(axis=1) & ~self.success[rows]
             self.hit_rank[rows[first]] = facts.hits[first].argmax(axis=1) + 1
             self.success[rows[first]] = True
         self._known[rows[:, None], turns.items] = True
         if users.volunteered is not None:  # what the user names is no discovery of the recommender's any more
             self._known[rows[:, None], users.volunteered] = True
-        self.turn[rows] += 1
-        terminated = users.decision != Decision.CONTINUE
-        truncated = ~terminated & (self.turn[rows] >= self.max_turns)
+        self.turn[rows] = turn = self.turn[rows] + 1
+        terminated = users.decision != _CONTINUE
+        truncated = ~terminated & (turn >= self.max_turns)
         for i in errors:
             rewards[i], terminated[i], truncated[i] = 0.0, False, True
         for i, row in enumerate(rows.tolist()):
             self._log[row].append(TurnRecord(turns, users, terms, rewards, errors, i))
         done = terminated | truncated
-        if done.any():
-            self.active[rows[done]] = False
-            for i in np.flatnonzero(done).tolist():
-                self._outcomes[rows[i]] = self._outcome(int(users.decision[i]), errors.get(i))
-                self._errors[rows[i]] = errors.get(i)
-        return StepResult(rows, rewards, terms, terminated, truncated, errors)
+        for i in done.nonzero()[0].tolist():
+            row = int(rows[i])
+            self.active[row] = False
+            self._outcomes[row] = "errored" if i in errors else _OUTCOMES[users.decision.item(i)]
+            self._errors[row] = errors.get(i)
+        return StepResult(rows, rewards, terms, terminated, truncated, done, errors)
 
     # ------------------------------------------------------- what can be read
 
@@ -329,21 +330,14 @@ class DialogueEngine:
     def _errors_of(self, users: UserTurns, rows: IntArray, turns: AgentTurns) -> dict[int, SimulatorError]:
         """The simulator's own failures, and answers that no rule allows."""
         errors = dict(users.errors)
-        for i in np.flatnonzero(users.decision == Decision.ACCEPT).tolist():
-            item = int(users.accepted[i])
+        for i in (users.decision == _ACCEPT).nonzero()[0].tolist():
+            item = users.accepted.item(i)
             if i not in errors and item not in turns.items[i] and not self._was_shown(int(rows[i]), item):
                 errors[i] = SimulatorError(f"the user accepted item {item}, which was never shown to it")
         return errors
 
     def _was_shown(self, row: int, item: int) -> bool:
         return item != NO_ITEM and any(item in record.agents.items[record.i] for record in self._log[row])
-
-    @staticmethod
-    def _outcome(decision: int, error: SimulatorError | None) -> Outcome:
-        if error is not None:
-            return "errored"
-        outcomes: dict[int, Outcome] = {Decision.ACCEPT: "accepted", Decision.LEAVE: "left"}
-        return outcomes.get(decision, "truncated")
 
     def _rendered(self, row: int) -> list[Message]:
         """The messages of `row`, with those turns rendered that nobody has read yet."""

@@ -34,7 +34,7 @@ class ConversationEnv(gym.Env[dict[str, Any], Any]):
 
     ## Action space
     `CRS-*-v0`: `Dict(utterance: Utterance(4000), items: MultiDiscrete([n_items + 1] * k))`, items best first; the value
-    `n_items` means "no item in this place". `CRS-*-Text-v0`: `Utterance(32000)`, free text; the titles that it names
+    `n_items` means "no item in this place". `CRS-*-Text-v0`: `Utterance(32000)`, free text; the titles in it
     are the items shown; `<think>…</think>` in front is never shown to the user, `<answer>…</answer>` marks what is said.
 
     ## Rewards

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -21,6 +20,7 @@ from crs_gym.errors import UnknownNameError
 _LONGEST_SLATE: Final = 1024
 DISCOUNT: Final[FloatArray] = (1.0 / np.log2(np.arange(2, _LONGEST_SLATE + 2))).astype(np.float32)
 """The weight of rank 1, 2, …: `1 / log2(rank + 1)` (Järvelin and Kekäläinen 2002, as in nDCG)."""
+_TINY: Final = np.float32(1e-6)
 _IDEAL_GAIN: Final[FloatArray] = np.concatenate([[1.0], np.cumsum(DISCOUNT)]).astype(np.float32)
 
 
@@ -31,6 +31,7 @@ class TurnFacts:
     Attributes:
         catalog: The catalogue.
         items: `(n, k)` int32, shown items, `NO_ITEM` in empty places.
+        shown: `(n, k)` bool, the place is not empty.
         new: `(n, k)` bool, the place holds an item that was neither shown nor named before.
         hits: `(n, k)` bool, the place holds a target that is shown for the first time.
         n_targets: `(n,)` int, how many targets the tasks have.
@@ -43,6 +44,7 @@ class TurnFacts:
 
     catalog: Catalog
     items: IntArray
+    shown: NDArray[np.bool_]
     new: NDArray[np.bool_]
     hits: NDArray[np.bool_]
     n_targets: NDArray[np.int64]
@@ -55,12 +57,6 @@ class TurnFacts:
     def __len__(self) -> int:
         return len(self.items)
 
-    @cached_property
-    def shown(self) -> NDArray[np.bool_]:
-        """`(n, k)` bool, the place is not empty."""
-        return self.items >= 0
-
-    @cached_property
     def similarity(self) -> FloatArray:
         """`(n, k)` float32 in [0, 1], each shown item's mean similarity to the targets; 0 in empty places."""
         facets = self.catalog.slate_facets[self.items]  # (n, k, widest)
@@ -92,14 +88,14 @@ def preference_term(facts: TurnFacts) -> FloatArray:
     """
     weights = DISCOUNT[: facts.items.shape[1]]
     total = row_sum(facts.shown * weights)
-    mean = row_sum(facts.similarity * facts.new * weights) / np.maximum(total, DISCOUNT[-1])
+    mean = row_sum(facts.similarity() * (facts.new * weights)) / np.maximum(total, DISCOUNT[-1])
     floor = facts.popular_similarity
-    return as_float32(np.clip((mean - floor) / np.maximum(1.0 - floor, 1e-6), 0.0, 1.0))
+    return as_float32(np.minimum(np.maximum((mean - floor) / np.maximum(1.0 - floor, _TINY), 0.0), 1.0))
 
 
 def novelty_term(facts: TurnFacts) -> FloatArray:
     """The share of shown items that were neither shown nor named before; 0 for an empty slate."""
-    return as_float32(facts.new.sum(axis=1) / np.maximum(facts.shown.sum(axis=1), 1))
+    return as_float32(row_sum(facts.new) / np.maximum(row_sum(facts.shown), 1))
 
 
 def turn_cost_term(facts: TurnFacts) -> FloatArray:
@@ -139,9 +135,8 @@ class RewardMix:
 
     def __call__(self, facts: TurnFacts) -> tuple[FloatArray, dict[str, FloatArray]]:
         """`(n,)` rewards, and each term before its weight by name, `(n,)` in [0, 1]."""
+        terms = {name: term(facts) for name, term, _ in self._terms}
         total = np.zeros(len(facts), np.float32)
-        terms: dict[str, FloatArray] = {}
-        for name, term, weight in self._terms:
-            terms[name] = term(facts)
+        for name, _, weight in self._terms:
             total += weight * terms[name]
         return total, terms

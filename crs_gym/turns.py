@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import cached_property
 from typing import Final, Literal
 
 import numpy as np
@@ -169,7 +168,6 @@ class AgentTurns:
             known_asked=None if self.known_asked is None else self.known_asked[places],
         )
 
-    @cached_property
     def asked(self) -> NDArray[np.int8]:
         """`(n,)` int8, the facet kind that each turn asks the user about, as an index into `FACET_KINDS`; -1: none."""
         if self.known_asked is not None:

@@ -8,14 +8,16 @@ and regret and an oracle's score can be computed.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib.resources import files
 from typing import Final, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
-from crs_gym.catalog import FACET_KINDS, Catalog, FloatArray, IntArray
+from crs_gym.catalog import FACET_KINDS, Catalog, row_sum
 from crs_gym.errors import WorldError
 from crs_gym.randomness import derived_key, generator
 from crs_gym.task import SPLITS, Dialogue, Message, Profile, Split, Task, TaskKind, Taste
@@ -47,10 +49,13 @@ _DISLIKED_WEIGHT: Final = -0.8
 _OWN_PART: Final = 0.25
 _POPULAR_PART: Final = 0.10
 
+_FAVOURITES: Final = 2
+"""How many films a seeker speaks of in its first words."""
+
 _CONTEXTS: Final = (
-    "Hi! I'm looking for a film. I loved {a} and {b}.",
-    "Hello, can you recommend something? {a} and {b} are favourites of mine.",
-    "Hey, what should I watch? I enjoyed {a} and {b}.",
+    "Hi! I'm looking for a film. I loved {}.",
+    "Hello, can you recommend something? I'm a fan of {}.",
+    "Hey, what should I watch? I enjoyed {}.",
 )
 
 
@@ -149,10 +154,10 @@ class _Seekers:
         by_kind = [np.flatnonzero(catalog.facet_kinds == kind) for kind in range(len(FACET_KINDS))]
         # How often a facet is drawn follows how many films have it, as people's favourites do.
         counts = np.bincount(catalog.facet_ids, minlength=catalog.n_facets).astype(np.float64)
-        self._facets = [of_kind.astype(np.int32) for of_kind in by_kind]
-        self._facet_odds = [np.cumsum(counts[of_kind] / counts[of_kind].sum()) for of_kind in by_kind]
+        self._facets = [of_kind.tolist() for of_kind in by_kind]
+        self._facet_odds = [_starts(counts[of_kind]) for of_kind in by_kind]
         odds = catalog.popularity.astype(np.float64)
-        self._film_odds = np.cumsum(odds / odds.sum())
+        self._film_odds = np.array(_starts(odds))
         log_odds = np.log(odds)
         self._popular_part = (_POPULAR_PART * (log_odds - log_odds.mean()) / log_odds.std()).astype(np.float32)
         # Dense facet × item values: a seeker's utilities are the sum of the few rows that it cares about.
@@ -165,12 +170,12 @@ class _Seekers:
         draws = np.empty((len(numbers), n + self._n_facets_drawn + SEEN_DRAWS + 1), np.float32)
         for row, number in zip(draws, numbers, strict=True):
             generator(derived_key("sample", TASTE_VERSION, split, number)).random(out=row, dtype=np.float32)
-        facets, weights = self._taste(draws[:, n : n + self._n_facets_drawn])
+        tastes = [self._taste(facet_draws) for facet_draws in draws[:, n : n + self._n_facets_drawn].tolist()]
         own = (draws[:, :n] - np.float32(0.5)) * np.float32(_OWN_PART * np.sqrt(12.0))  # standard deviation _OWN_PART
         utility = own + self._popular_part
-        for i in range(len(numbers)):
-            utility[i] += weights[i] @ self._values[facets[i]]
-        seen = np.searchsorted(self._film_odds, draws[:, -1 - SEEN_DRAWS : -1]).clip(max=n - 1)
+        for i, (facets, weights) in enumerate(tastes):
+            utility[i] += np.array(weights, np.float32) @ self._values[facets]
+        seen = np.searchsorted(self._film_odds, draws[:, -1 - SEEN_DRAWS : -1], side="right") - 1
         unseen = utility.copy()
         np.put_along_axis(unseen, seen, -np.inf, axis=1)
         top = np.argpartition(-unseen, LIKED_RANK, axis=1)[:, : LIKED_RANK + 1]
@@ -179,72 +184,55 @@ class _Seekers:
         top = np.take_along_axis(top, order, axis=1)
         top_utility = np.take_along_axis(top_utility, order, axis=1)
         # The bars lie half-way between two films, so that no rounding can move a film across.
-        bars = (top_utility[:, TARGETS - 1] + top_utility[:, TARGETS]) / 2
-        like_bars = (top_utility[:, LIKED_RANK - 1] + top_utility[:, LIKED_RANK]) / 2
-        return [
-            self._task(
-                split,
-                number,
-                facets[i],
-                weights[i],
-                utility[i],
-                seen[i],
-                top[i],
-                float(bars[i]),
-                float(like_bars[i]),
-                float(draws[i, -1]),
-            )
-            for i, number in enumerate(numbers)
-        ]
+        bars = ((top_utility[:, TARGETS - 1] + top_utility[:, TARGETS]) / 2).tolist()
+        like_bars = ((top_utility[:, LIKED_RANK - 1] + top_utility[:, LIKED_RANK]) / 2).tolist()
+        means = row_sum(utility) / n
+        tasks = []
+        for i, number in enumerate(numbers):
+            facets, weights = tastes[i]
+            taste = Taste(np.array(facets, np.int32), np.array(weights, np.float32), utility[i], bars[i], like_bars[i])
+            known = sorted(zip((-utility[i, seen[i]]).tolist(), seen[i].tolist(), strict=True))
+            favourites, profile = self._profile(known, taste, float(means[i]))
+            targets = tuple(top[i, :TARGETS].tolist())
+            opening = self._opening(favourites, draws.item(i, -1))
+            tasks.append(Task(f"sample/{split}/{number}", split, (opening,), profile, targets))
+        return tasks
 
-    def _taste(self, draws: FloatArray) -> tuple[IntArray, FloatArray]:
-        """`(n, m)` facets and their weights. A facet drawn twice keeps the weight of the first draw."""
-        facets, weights, at = [], [], 0
+    def _taste(self, draws: list[float]) -> tuple[list[int], list[float]]:
+        """The facets that a seeker cares about, and how much. One drawn twice keeps the weight of its first draw."""
+        weights: dict[int, float] = {}
+        draw = iter(draws)
         for weight, wanted in ((_LIKED_WEIGHT, _LIKED), (_DISLIKED_WEIGHT, _DISLIKED)):
             for kind, name in enumerate(FACET_KINDS):
-                block = draws[:, at : at + wanted[name]]
-                at += wanted[name]
-                places = np.searchsorted(self._facet_odds[kind], block).clip(max=len(self._facets[kind]) - 1)
-                facets.append(self._facets[kind][places])
-                weights.append(np.full(block.shape, weight, np.float32))
-        all_facets, all_weights = np.concatenate(facets, axis=1), np.concatenate(weights, axis=1)
-        for place in range(1, all_facets.shape[1]):
-            again = (all_facets[:, :place] == all_facets[:, place : place + 1]).any(axis=1)
-            all_facets[again, place], all_weights[again, place] = self._catalog.n_facets, 0.0
-        return all_facets, all_weights
+                for _ in range(wanted[name]):
+                    facet = self._facets[kind][bisect(self._facet_odds[kind], next(draw)) - 1]
+                    weights.setdefault(facet, weight)
+        return list(weights), list(weights.values())
 
-    def _task(
-        self,
-        split: Split,
-        number: int,
-        facets: IntArray,
-        weights: FloatArray,
-        utility: FloatArray,
-        seen: IntArray,
-        top: IntArray,
-        bar: float,
-        like_bar: float,
-        draw: float,
-    ) -> Task:
-        by_utility = sorted(set(seen.tolist()), key=lambda item: (-utility[item], item))
-        likes = tuple(item for item in by_utility[2:] if utility[item] >= like_bar)
-        favourites = tuple(by_utility[:2])
-        mean = float(utility.mean())
-        dislikes = tuple(item for item in by_utility[2:] if utility[item] < mean)
+    @staticmethod
+    def _profile(known: list[tuple[float, int]], taste: Taste, mean: float) -> tuple[tuple[int, ...], Profile]:
+        """The two films that the seeker speaks of, and all that it knows.
+
+        Args:
+            known: `(-utility, item)` of the films that it has seen, best first.
+            taste: Its taste.
+            mean: Its mean utility; what it has seen and likes less than that, it dislikes.
+        """
+        likes = [item for place, (cost, item) in enumerate(known) if place < _FAVOURITES or -cost >= taste.like_bar]
+        dislikes = [item for cost, item in known[_FAVOURITES:] if -cost < mean]
+        likes = list(dict.fromkeys(likes))
+        return tuple(likes[:_FAVOURITES]), Profile(tuple(likes), tuple(dict.fromkeys(dislikes)), taste)
+
+    def _opening(self, favourites: tuple[int, ...], draw: float) -> Message:
         names = self._catalog.names
-        text = _CONTEXTS[int(draw * len(_CONTEXTS))].format(a=names[favourites[0]], b=names[favourites[1]])
-        cares = weights != 0
-        return Task(
-            task_id=f"sample/{split}/{number}",
-            split=split,
-            context=(Message("user", text, favourites),),
-            profile=Profile(
-                likes=(*favourites, *likes),
-                dislikes=dislikes,
-                taste=Taste(facets[cares], weights[cares], utility, bar, like_bar),
-            ),
-            targets=tuple(top[:TARGETS].tolist()),
-        )
+        text = _CONTEXTS[int(draw * len(_CONTEXTS))].format(" and ".join([names[item] for item in favourites]))
+        return Message("user", text, favourites)
+
+
+def _starts(counts: NDArray[np.float64]) -> list[float]:
+    """Where each outcome begins in [0, 1), for outcomes as likely as `counts`."""
+    total = np.cumsum(counts / counts.sum())
+    return [0.0, *total[:-1].tolist()]
 
 
 def _read_catalog() -> Catalog:

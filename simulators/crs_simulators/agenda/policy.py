@@ -12,7 +12,7 @@ from crs_gym.questions import NO_QUESTION
 from crs_gym.randomness import uniforms
 from crs_gym.simulator import Seeker
 from crs_gym.turns import AgentTurns, Decision, UserTurns
-from crs_simulators.agenda.taste import NO_FACET, NOT_SEEN, TOLD_PER_KIND, Tastes
+from crs_simulators.agenda.taste import NO_FACET, Tastes
 from crs_simulators.agenda.wording import Opening, Reaction, Words
 
 # The purposes of the draws of a turn; row 0 of the noise belongs to the opening.
@@ -22,8 +22,21 @@ _PURPOSES: Final = 5
 VOLUNTEERED: Final = 0.5
 """How often a user who likes nothing on the slate says unasked what it would like instead (our choice)."""
 
-_REACTION_BY_SEEN: Final = np.array([Reaction.DISLIKE, Reaction.SEEN_LIKED, Reaction.SEEN_DISLIKED])
-"""The reaction to an item that is not accepted and not liked, by NOT_SEEN, SEEN_LIKED, SEEN_DISLIKED."""
+_POOR, _GOOD, _PERFECT = range(3)
+"""The verdicts on a slate: how many of a seeker's two bars its best item reaches."""
+_WRONG_VERDICT: Final = np.array([_PERFECT, _PERFECT, _POOR])
+"""What noise makes of a verdict: what should be accepted is passed over, and anything else is accepted."""
+
+_REACTION: Final = np.full((2, 3, 4), Reaction.CONFUSED, np.int8)
+"""The reaction by `understood`, verdict, and what the seeker knows of the item that it speaks of."""
+_REACTION[1, _POOR] = [Reaction.DISLIKE, Reaction.SEEN_LIKED, Reaction.SEEN_DISLIKED, Reaction.NONE]
+_REACTION[1, _GOOD] = Reaction.LIKE
+_REACTION[1, _PERFECT] = Reaction.ACCEPT
+
+_MAY_VOLUNTEER: Final = np.zeros((3, len(FACET_KINDS) + 1), bool)
+"""Whether the seeker may speak unasked, by verdict and by the kind that it was asked about (-1: none)."""
+_MAY_VOLUNTEER[_POOR, NO_QUESTION] = True
+
 _DECISION: Final = np.array([Decision.CONTINUE, Decision.ACCEPT, Decision.LEAVE], np.int8)
 """By `accepts + 2 * leaves`; who accepts does not leave."""
 
@@ -42,8 +55,8 @@ class AgendaSimulator:
         catalog: What the seekers talk about.
         num_dialogues: How many dialogues are played side by side.
         max_turns: The turn limit.
-        noise: The probability that a turn's verdict is wrong: it passes over what it should accept, or accepts (else
-            likes) what it should not.
+        noise: The probability that a turn's verdict is wrong: the seeker passes over what it should accept, or accepts
+            what it should not.
         patience: How many turns that bring nothing it bears; each seeker has one more, or one less, or just so many.
 
     Raises:
@@ -64,7 +77,8 @@ class AgendaSimulator:
         self._noise = np.zeros((num_dialogues, max_turns + 1, _PURPOSES), np.float32)
         self._turn = np.zeros(num_dialogues, np.int64)
         self._patience = np.zeros(num_dialogues, np.int64)
-        self._told = np.zeros((num_dialogues, len(FACET_KINDS)), np.int64)
+        self._told = np.zeros((num_dialogues, len(FACET_KINDS) + 1), np.int64)  # the last kind: no question
+        self._places = np.arange(num_dialogues)
         self._likes: list[tuple[int, ...]] = [()] * num_dialogues
 
     @property
@@ -97,63 +111,52 @@ class AgendaSimulator:
 
     def reply(self, rows: IntArray, turns: AgentTurns) -> UserTurns:
         """Decide for every row; words follow when they are read."""
-        at = np.arange(len(rows))
-        self._turn[rows] += 1
-        noise = self._noise[rows, self._turn[rows]]
-        items, asked = turns.items, turns.asked
-        utility = self._tastes.utility(rows, items)
-        seen = self._tastes.seen[rows[:, None], items]
-        utility[seen != NOT_SEEN] = -np.inf
+        at = self._places[: len(rows)]
+        self._turn[rows] = turn = self._turn[rows] + 1
+        noise = self._noise[rows, turn]
+        items, asked, understood = turns.items, turns.asked(), turns.understood
+        tastes = self._tastes
 
-        # Accept the best item that is new to the seeker, if it pleases enough; noise turns the verdict round.
+        # How the best item that is new to the seeker pleases it. Noise turns the verdict round.
+        utility = tastes.utility(rows, items)
         place = utility.argmax(axis=1)
         best = utility[at, place]
-        wrong = noise[:, _WRONG] < self._noise_level
-        worth_a_look = turns.understood & (best > -np.inf)
-        accepts = worth_a_look & ((best >= self._tastes.bar[rows]) ^ wrong)
-        likes = worth_a_look & ~accepts & (best >= self._tastes.like_bar[rows])
+        verdict = (best[:, None] >= tastes.bars[rows]).sum(axis=1)
+        if self._noise_level > 0:
+            wrong = (noise[:, _WRONG] < self._noise_level) & (best > -np.inf)
+            verdict = np.where(wrong, _WRONG_VERDICT[verdict], verdict)
+        verdict *= understood
+        accepts = verdict == _PERFECT
+        pleased = verdict > _POOR
 
-        # Else react to one item: the best of the new ones if it is liked, else the one on top.
-        place[~(accepts | likes)] = 0
+        # It speaks of that item if it is pleased, else of the one on top.
+        place[~pleased] = 0
         item = items[at, place]
-        seen_it = seen[at, place]
-        shown = turns.understood & (item != NO_ITEM)
-        reaction = np.where(shown, _REACTION_BY_SEEN[seen_it], Reaction.NONE)
-        reaction[likes] = Reaction.LIKE
-        reaction[accepts] = Reaction.ACCEPT
-        reaction[~turns.understood] = Reaction.CONFUSED
+        reaction = _REACTION[understood.view(np.int8), verdict, tastes.seen[rows, item]]
 
-        # Say what was asked; else, if nothing pleased, perhaps what it would like.
-        nothing_pleased = turns.understood & ~accepts & ~likes
-        volunteers = nothing_pleased & (asked == NO_QUESTION) & (noise[:, _VOLUNTEER] < VOLUNTEERED)
+        # It says what it was asked; else, if nothing pleased it, perhaps what it would like.
+        volunteers = _MAY_VOLUNTEER[verdict, asked] & (noise[:, _VOLUNTEER] < VOLUNTEERED)
         kind = np.where(volunteers, (noise[:, _WHICH] * len(FACET_KINDS)).astype(np.int8), asked)
+        kind[accepts | ~understood] = NO_QUESTION
         told = self._told[rows, kind]
-        answer = np.where(
-            (kind != NO_QUESTION) & turns.understood & ~accepts & (told < TOLD_PER_KIND),
-            self._tastes.favourites[rows, kind, np.minimum(told, TOLD_PER_KIND - 1)],
-            NO_FACET,
-        )
+        answer = tastes.favourites[rows, kind, told]
         answers = answer != NO_FACET
-        self._told[rows[answers], kind[answers]] += 1
+        self._told[rows, kind] = told + answers
 
-        # A turn that brings the user nothing costs patience.
-        helped = accepts | likes | (answers & (asked != NO_QUESTION))
-        self._patience[rows] -= ~helped
-        leaves = (self._patience[rows] <= 0) & ~helped
-        liked_facet, disliked_facet = self._tastes.reasons(rows, item)
+        # A turn that brings it nothing costs patience.
+        in_vain = ~(pleased | (answers & (asked != NO_QUESTION)))
+        self._patience[rows] = patience = self._patience[rows] - in_vain
+        leaves = in_vain & (patience <= 0)
         words = Words(
             catalog=self._catalog,
+            facet_weights=[tastes.facet_weights[row] for row in rows.tolist()],
             reaction=reaction,
             item=item,
-            reason=np.where(likes, liked_facet, disliked_facet),
-            asked=np.where(turns.understood & ~accepts, asked, NO_QUESTION),
+            asked=kind,
             answer=answer,
             leaves=leaves,
-            variant=noise[:, _WORDS],
-            variant_too=noise[:, _WORDS_TOO],
+            noise=noise[:, _WORDS:],
         )
         return UserTurns(
-            decision=_DECISION[accepts + 2 * leaves],
-            accepted=np.where(accepts, item, NO_ITEM),
-            said=words.said,
+            decision=_DECISION[accepts + 2 * leaves], accepted=np.where(accepts, item, NO_ITEM), said=words.said
         )

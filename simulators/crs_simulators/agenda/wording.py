@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -36,7 +37,7 @@ _BARE_OPENINGS: Final = (
     "Hello, can you help me find something to watch?",
     "Hey there. Any films that you would recommend?",
 )
-_REACTIONS: Final[dict[Reaction, tuple[str, ...]]] = {
+_REACTIONS: Final[dict[int, tuple[str, ...]]] = {
     Reaction.NONE: ("",),
     Reaction.CONFUSED: ("Sorry, I didn't get that.", "I don't understand what you mean.", "Could you say that again?"),
     Reaction.ACCEPT: (
@@ -120,58 +121,60 @@ class Words:
 
     Attributes:
         catalog: Names items and facets.
+        facet_weights: How much each seeker likes which facets.
         reaction: `Reaction` to `item`.
         item: The item that is reacted to; `NO_ITEM` where `reaction` is about none.
-        reason: The facet that explains the reaction, or `NO_FACET`.
         asked: The kind of facet that was asked about, or `NO_QUESTION`.
         answer: The facet that is told, or `NO_FACET`.
         leaves: The user ends the dialogue without having found anything.
-        variant: Chooses the wording, in [0, 1).
-        variant_too: Chooses the wording of the second sentence.
+        noise: `(n, 2)` in [0, 1), chooses the wording of the first and the second sentence.
     """
 
     catalog: Catalog
-    reaction: NDArray[np.int64]
+    facet_weights: Sequence[Mapping[int, float]]
+    reaction: NDArray[np.int8]
     item: IntArray
-    reason: IntArray
     asked: NDArray[np.int8]
     answer: IntArray
     leaves: NDArray[np.bool_]
-    variant: FloatArray
-    variant_too: FloatArray
+    noise: FloatArray
 
     def said(self, i: int) -> tuple[str, tuple[int, ...]]:
         """Row `i`'s words, and the items that they name."""
-        first, second = float(self.variant[i]), float(self.variant_too[i])
-        reaction = Reaction(int(self.reaction[i]))
-        item = int(self.item[i])
+        first, second = self.noise[i].tolist()
+        reaction = self.reaction.item(i)
         named: tuple[int, ...] = ()
         sentences = []
-        if reaction is Reaction.CONFUSED:
-            sentences.append(_pick(_REACTIONS[reaction], first))
-        elif reaction is not Reaction.NONE:
-            named = (item,)
-            reason = self._reason(reaction, int(self.reason[i]), second)
-            sentences.append(_pick(_REACTIONS[reaction], first).format(item=self.catalog.names[item], reason=reason))
+        if reaction != Reaction.NONE:
+            words = _pick(_REACTIONS[reaction], first)
+            if reaction != Reaction.CONFUSED:
+                item = self.item.item(i)
+                named = (item,)
+                words = words.format(item=self.catalog.names[item], reason=self._reason(i, reaction, item, second))
+            sentences.append(words)
         if self.leaves[i]:
             sentences.append(_pick(_FAREWELLS, second))
         else:
-            answer = self._answer(int(self.asked[i]), int(self.answer[i]), second)
+            answer = self._answer(self.asked.item(i), self.answer.item(i), second)
             if answer:
                 sentences.append(answer)
-        if not sentences:
-            sentences.append(_pick(_NOTHING, first))
-        return " ".join(sentences), named
+        return " ".join(sentences) if sentences else _pick(_NOTHING, first), named
 
-    def _reason(self, reaction: Reaction, facet: int, draw: float) -> str:
-        if facet == NO_FACET or reaction not in (Reaction.LIKE, Reaction.DISLIKE):
+    def _reason(self, i: int, reaction: int, item: int, draw: float) -> str:
+        """Why the seeker likes, or does not like, the item: the facet of it that it likes best, or least."""
+        if reaction not in (Reaction.LIKE, Reaction.DISLIKE):
             return ""
-        kind = FACET_KINDS[self.catalog.facet_kinds[facet]]
-        reasons = _GOOD_REASONS if reaction is Reaction.LIKE else _BAD_REASONS
+        weights = self.facet_weights[i]
+        known = [(weights[facet], facet) for facet in self.catalog.facets_of(item).tolist() if facet in weights]
+        weight, facet = (max if reaction == Reaction.LIKE else min)(known, default=(0.0, NO_FACET))
+        if weight == 0 or (weight > 0) != (reaction == Reaction.LIKE):
+            return ""
+        reasons = _GOOD_REASONS if reaction == Reaction.LIKE else _BAD_REASONS
+        kind = FACET_KINDS[self.catalog.facet_kind_list[facet]]
         return _pick(reasons[kind], draw).format(facet=self.catalog.facet_names[facet])
 
     def _answer(self, asked: int, facet: int, draw: float) -> str:
         if facet != NO_FACET:
-            kind = FACET_KINDS[self.catalog.facet_kinds[facet]]
+            kind = FACET_KINDS[self.catalog.facet_kind_list[facet]]
             return _pick(_ANSWERS[kind], draw).format(facet=self.catalog.facet_names[facet])
         return "" if asked == NO_QUESTION else _pick(_NO_PREFERENCE, draw).format(kind=FACET_KINDS[asked])
