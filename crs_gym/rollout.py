@@ -86,7 +86,7 @@ def play_game(game: Game, agent: NamedAgent, episodes: Iterable[Episode]) -> Ite
                 return
             free = [row for row, _ in begun]
             continue
-        observations = [_observation(engine, row, game, agent.target_aware) for row in rows.tolist()]
+        observations = [observation_of(engine, row, game, agent.target_aware) for row in rows.tolist()]
         result = engine.step(read_turns(agent, observations, game), rows)
         for row in rows[result.done].tolist():
             yield trace_of(engine, row, game.setting, agent.name)
@@ -194,7 +194,8 @@ def config_of(env: str | EnvConfig, **settings: object) -> EnvConfig:
     return EnvConfig(**kwargs)
 
 
-def _observation(engine: DialogueEngine, row: int, game: Game, target_aware: bool) -> Observation:
+def observation_of(engine: DialogueEngine, row: int, game: Game, target_aware: bool) -> Observation:
+    """What an agent sees of the dialogue in `row`."""
     turn = int(engine.turn[row])
     episode = engine.episode(row)
     seen = {

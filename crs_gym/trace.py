@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
+from crs_gym.task import Message, Task
+from crs_gym.transcript import with_shown_items
 from crs_gym.turns import AgentTurn, Outcome, UserTurn
 
 SCHEMA_VERSION: Final = 1
@@ -70,6 +73,23 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     hit_rank: int | None
     targets: tuple[int, ...]
     error: str | None = None
+
+    def messages(self, task: Task, names: Sequence[str]) -> tuple[Message, ...]:
+        """The whole dialogue as both sides read it.
+
+        Args:
+            task: The task of `task_id`.
+            names: The catalogue's display names.
+        """
+        messages = list(task.context)
+        if self.opening is not None:
+            messages.append(Message("user", self.opening.utterance, self.opening.items))
+        for turn in self.turns:
+            words = with_shown_items(turn.agent.utterance, turn.agent.items, names)
+            messages.append(Message("recommender", words, turn.agent.items))
+            if turn.user is not None:
+                messages.append(Message("user", turn.user.utterance, turn.user.items))
+        return tuple(messages)
 
     @property
     def total_return(self) -> float | None:

@@ -115,7 +115,7 @@ class AgentTurns:
             [turn.utterance for turn in turns],
             items,
             understood=np.array([turn.understood for turn in turns], bool),
-            rankings=[turn.ranking for turn in turns] if any(turn.ranking for turn in turns) else (),
+            rankings=[tuple(map(int, t.ranking)) for t in turns] if any(len(t.ranking) for t in turns) else (),
             reasonings=[turn.reasoning for turn in turns] if any(turn.reasoning for turn in turns) else (),
         )
 

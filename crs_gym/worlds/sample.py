@@ -17,7 +17,7 @@ from typing import Final, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from crs_gym.catalog import FACET_KINDS, Catalog, row_sum
+from crs_gym.catalog import FACET_KINDS, Catalog
 from crs_gym.errors import WorldError
 from crs_gym.randomness import derived_key, generator
 from crs_gym.task import SPLITS, Dialogue, Message, Profile, Split, Task, TaskKind, Taste
@@ -33,24 +33,29 @@ HELD_OUT: Final = 2_000
 TRAIN_SESSIONS: Final = 4_000
 """From how many train seekers the films "mentioned together" are taken, for collaborative models."""
 
-TARGETS: Final = 5
-"""A seeker's targets are the films that it would like best among those that it has not seen."""
+TARGETS: Final = 1
+"""How many targets a seeker has: the films that it would like best among those that it has not seen. With one, there is
+room between popularity (a third of seekers helped), a good asker (three quarters) and the oracle (all)."""
 LIKED_RANK: Final = 60
 """A seeker has a good word for the films that it would like best, up to this rank."""
-SEEN_DRAWS: Final = 30
+SEEN_DRAWS: Final = 60
 """How many draws, by popularity, decide which films a seeker has seen."""
 
 # The latent taste: how many facets of each kind a seeker likes and dislikes, and the size of each part of utility. The
 # figures are our choice: enough structure to find out by asking, enough of the seeker's own that facets are not all.
-_LIKED: Final = {"genre": 2, "director": 2, "star": 3, "decade": 1}
+_LIKED: Final = {"genre": 3, "director": 4, "star": 6, "decade": 2}
 _DISLIKED: Final = {"genre": 2, "director": 0, "star": 0, "decade": 1}
 _LIKED_WEIGHT: Final = 1.0
 _DISLIKED_WEIGHT: Final = -0.8
-_OWN_PART: Final = 0.25
-_POPULAR_PART: Final = 0.10
+_OWN_PART: Final = 0.40
+_POPULAR_PART: Final = 0.15
 
 _FAVOURITES: Final = 2
 """How many films a seeker speaks of in its first words."""
+
+_MIDDLING: Final = 0.5
+"""Of what it has seen, a seeker likes films so many standard deviations above its mean utility, and dislikes those so many
+below; to what lies between it is indifferent, and may well watch it again."""
 
 _CONTEXTS: Final = (
     "Hi! I'm looking for a film. I loved {}.",
@@ -186,13 +191,17 @@ class _Seekers:
         # The bars lie half-way between two films, so that no rounding can move a film across.
         bars = ((top_utility[:, TARGETS - 1] + top_utility[:, TARGETS]) / 2).tolist()
         like_bars = ((top_utility[:, LIKED_RANK - 1] + top_utility[:, LIKED_RANK]) / 2).tolist()
-        means = row_sum(utility) / n
+        means, spreads = utility.mean(axis=1).tolist(), utility.std(axis=1).tolist()
         tasks = []
         for i, number in enumerate(numbers):
             facets, weights = tastes[i]
             taste = Taste(np.array(facets, np.int32), np.array(weights, np.float32), utility[i], bars[i], like_bars[i])
-            known = sorted(zip((-utility[i, seen[i]]).tolist(), seen[i].tolist(), strict=True))
-            favourites, profile = self._profile(known, taste, float(means[i]))
+            known = sorted(set(zip((-utility[i, seen[i]]).tolist(), seen[i].tolist(), strict=True)))
+            favourites = tuple([item for _, item in known[:_FAVOURITES]])
+            middling = _MIDDLING * spreads[i]
+            likes = [item for cost, item in known[_FAVOURITES:] if -cost > means[i] + middling]
+            dislikes = [item for cost, item in known[_FAVOURITES:] if -cost < means[i] - middling]
+            profile = Profile((*favourites, *likes), tuple(dislikes), taste)
             targets = tuple(top[i, :TARGETS].tolist())
             opening = self._opening(favourites, draws.item(i, -1))
             tasks.append(Task(f"sample/{split}/{number}", split, (opening,), profile, targets))
@@ -208,20 +217,6 @@ class _Seekers:
                     facet = self._facets[kind][bisect(self._facet_odds[kind], next(draw)) - 1]
                     weights.setdefault(facet, weight)
         return list(weights), list(weights.values())
-
-    @staticmethod
-    def _profile(known: list[tuple[float, int]], taste: Taste, mean: float) -> tuple[tuple[int, ...], Profile]:
-        """The two films that the seeker speaks of, and all that it knows.
-
-        Args:
-            known: `(-utility, item)` of the films that it has seen, best first.
-            taste: Its taste.
-            mean: Its mean utility; what it has seen and likes less than that, it dislikes.
-        """
-        likes = [item for place, (cost, item) in enumerate(known) if place < _FAVOURITES or -cost >= taste.like_bar]
-        dislikes = [item for cost, item in known[_FAVOURITES:] if -cost < mean]
-        likes = list(dict.fromkeys(likes))
-        return tuple(likes[:_FAVOURITES]), Profile(tuple(likes), tuple(dict.fromkeys(dislikes)), taste)
 
     def _opening(self, favourites: tuple[int, ...], draw: float) -> Message:
         names = self._catalog.names

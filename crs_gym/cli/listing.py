@@ -1,0 +1,37 @@
+"""`crs-gym list`: all that can be named on the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crs_gym.cli.command import Plain
+
+
+@dataclass(frozen=True)
+class Listing(Plain):
+    """List environments, simulators and agents, those of other installed packages included."""
+
+    def run(self) -> int:
+        """Print three tables."""
+        from rich.console import Console
+        from rich.table import Table
+
+        from crs_gym import ENV_IDS
+        from crs_gym.agent import AGENTS
+        from crs_gym.simulator import SIMULATORS
+
+        tables = {
+            "Environments": [
+                (env_id, "free text; titles become items" if "-Text-" in env_id else "utterance and ranked items")
+                for env_id in ENV_IDS
+            ],
+            "Simulators": [(name, SIMULATORS[name].summary) for name in SIMULATORS],
+            "Agents": [(name, AGENTS[name].summary) for name in AGENTS],
+        }
+        console = Console()
+        for title, rows in tables.items():
+            table = Table(title=title, title_justify="left", box=None, show_header=False, padding=(0, 2))
+            for row in rows:
+                table.add_row(*row)
+            console.print(table, "")
+        return 0
