@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from crs_gym.catalog import NO_ITEM, Catalog, FloatArray, IntArray
+from crs_gym.catalog import NO_ITEM, Catalog, FloatArray, IntArray, row_sum
 from crs_gym.errors import SimulatorError
 from crs_gym.randomness import episode_key
 from crs_gym.reward import RewardMix, TurnFacts
@@ -94,6 +94,12 @@ class TurnRecord:
         return None if self.i in self.errors else self.users.turn(self.i)
 
 
+def recommender_message(turns: AgentTurns, i: int, catalog: Catalog) -> Message:
+    """Turn `i` as the user reads it."""
+    shown = turns.shown(i)
+    return Message("recommender", with_shown_items(turns.utterances[i], shown, catalog.names), shown)
+
+
 class DialogueEngine:
     """N dialogues side by side.
 
@@ -145,7 +151,8 @@ class DialogueEngine:
     # ---------------------------------------------------------------- the game
 
     def reset(self, rows: IntArray, episodes: Sequence[Episode]) -> None:
-        """Begin an episode in each of `rows`."""
+        """Begin an episode in each of `rows`. A recommendation that waits for an answer is dropped."""
+        self._pending = None
         for row, episode in zip(rows.tolist(), episodes, strict=True):
             task = episode.task
             targets = list(task.targets)
@@ -213,7 +220,7 @@ class DialogueEngine:
         facts = TurnFacts(
             catalog=self.catalog,
             items=turns.items,
-            shown=turns.items != NO_ITEM,
+            n_shown=row_sum(turns.items != NO_ITEM),
             new=new,
             hits=new & self._is_target[column, turns.items],
             n_targets=self._n_targets[rows],
@@ -229,11 +236,13 @@ class DialogueEngine:
         """The users' half of a step: scores the turn, and ends the episodes that are over.
 
         Raises:
-            ValueError: No recommendation is waiting for an answer, or an accepted item was never shown.
+            ValueError: No recommendation is waiting for an answer, or there is not one answer for each.
         """
         if self._pending is None:
             raise ValueError("no recommendation is waiting for an answer: call recommend() first")
         rows, turns, facts = self._pending
+        if len(users) != len(rows):
+            raise ValueError(f"{len(users)} answers for {len(rows)} recommendations: the users must answer each")
         if users.signals:
             facts = TurnFacts(**{**vars(facts), "signals": users.signals})
         errors = self._errors_of(users, rows, turns)
@@ -281,6 +290,11 @@ class DialogueEngine:
     def log(self, row: int) -> Sequence[TurnRecord]:
         """The turns so far in `row`."""
         return self._log[row]
+
+    @property
+    def waiting(self) -> AgentTurns | None:
+        """What `recommend` was given last and the users have not answered yet."""
+        return None if self._pending is None else self._pending[1]
 
     def opening(self, row: int) -> UserTurn | None:
         """What the user said first in `row`, where the context held no word of the user."""
@@ -330,14 +344,20 @@ class DialogueEngine:
     def _errors_of(self, users: UserTurns, rows: IntArray, turns: AgentTurns) -> dict[int, SimulatorError]:
         """The simulator's own failures, and answers that no rule allows."""
         errors = dict(users.errors)
-        for i in (users.decision == _ACCEPT).nonzero()[0].tolist():
-            item = users.accepted.item(i)
-            if i not in errors and item not in turns.items[i] and not self._was_shown(int(rows[i]), item):
+        for i in (users.decision != _CONTINUE).nonzero()[0].tolist():
+            decision, item = users.decision.item(i), users.accepted.item(i)
+            if i in errors or decision == Decision.LEAVE:
+                continue
+            if decision != _ACCEPT:
+                errors[i] = SimulatorError(f"the user decided {decision}; it must be one of {list(map(int, Decision))}")
+            elif item == NO_ITEM:
+                errors[i] = SimulatorError("the user accepted without saying which item")
+            elif item not in turns.items[i] and not self._was_shown(int(rows[i]), item):
                 errors[i] = SimulatorError(f"the user accepted item {item}, which was never shown to it")
         return errors
 
     def _was_shown(self, row: int, item: int) -> bool:
-        return item != NO_ITEM and any(item in record.agents.items[record.i] for record in self._log[row])
+        return any(item in record.agents.items[record.i] for record in self._log[row])
 
     def _rendered(self, row: int) -> list[Message]:
         """The messages of `row`, with those turns rendered that nobody has read yet."""
@@ -346,9 +366,7 @@ class DialogueEngine:
         opening = self._openings[row] is not None
         read = (len(messages) - len(self.task(row).context) - opening + 1) // 2
         for record in log[read:]:
-            shown = record.agents.shown(record.i)
-            words = with_shown_items(record.agents.utterances[record.i], shown, self.catalog.names)
-            messages.append(Message("recommender", words, shown))
+            messages.append(recommender_message(record.agents, record.i, self.catalog))
             if record.i not in record.errors:
                 utterance, items = record.users.said(record.i)
                 messages.append(Message("user", utterance, items))

@@ -11,8 +11,11 @@ from crs_gym.turns import MAX_UTTERANCE, AgentTurn
 MAX_TEXT: Final = 8 * MAX_UTTERANCE
 """The longest text that is read at all, thoughts included."""
 
+# Possessive throughout (`*+`, `?+`): a text that does not match is given up at once, however long it is.
+_INSIDE: Final = r"[^<]*+(?:<(?!/?(?:think|answer)>)[^<]*+)*+"
 _TAGGED: Final = re.compile(
-    r"\s*(?:<think>(?P<think>[^<]*(?:<(?!/?(?:think|answer)>)[^<]*)*)</think>)?\s*(?:<answer>(?P<answer>[^<]*(?:<(?!/?(?:think|answer)>)[^<]*)*)</answer>|(?P<bare>[^<]*(?:<(?!/?(?:think|answer)>)[^<]*)*))\s*\Z"
+    rf"\s*+(?:<think>(?P<think>{_INSIDE})</think>\s*+)?+"
+    rf"(?:<answer>(?P<answer>{_INSIDE})</answer>\s*+|(?P<bare>{_INSIDE}))\Z"
 )
 
 

@@ -22,6 +22,7 @@ DISCOUNT: Final[FloatArray] = (1.0 / np.log2(np.arange(2, _LONGEST_SLATE + 2))).
 """The weight of rank 1, 2, …: `1 / log2(rank + 1)` (Järvelin and Kekäläinen 2002, as in nDCG)."""
 _TINY: Final = np.float32(1e-6)
 _IDEAL_GAIN: Final[FloatArray] = np.concatenate([[1.0], np.cumsum(DISCOUNT)]).astype(np.float32)
+"""The sum of the first so many discounts; 1 for none, so that it can be divided by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class TurnFacts:
     Attributes:
         catalog: The catalogue.
         items: `(n, k)` int32, shown items, `NO_ITEM` in empty places.
-        shown: `(n, k)` bool, the place is not empty.
+        n_shown: `(n,)` int, how many items are shown; they stand in the first places.
         new: `(n, k)` bool, the place holds an item that was neither shown nor named before.
         hits: `(n, k)` bool, the place holds a target that is shown for the first time.
         n_targets: `(n,)` int, how many targets the tasks have.
@@ -44,7 +45,7 @@ class TurnFacts:
 
     catalog: Catalog
     items: IntArray
-    shown: NDArray[np.bool_]
+    n_shown: NDArray[np.int64]
     new: NDArray[np.bool_]
     hits: NDArray[np.bool_]
     n_targets: NDArray[np.int64]
@@ -87,15 +88,14 @@ def preference_term(facts: TurnFacts) -> FloatArray:
     at 0: a slate of random items cannot earn by a few lucky places.
     """
     weights = DISCOUNT[: facts.items.shape[1]]
-    total = row_sum(facts.shown * weights)
-    mean = row_sum(facts.similarity() * (facts.new * weights)) / np.maximum(total, DISCOUNT[-1])
+    mean = row_sum(facts.similarity() * (facts.new * weights)) / _IDEAL_GAIN[facts.n_shown]
     floor = facts.popular_similarity
     return as_float32(np.minimum(np.maximum((mean - floor) / np.maximum(1.0 - floor, _TINY), 0.0), 1.0))
 
 
 def novelty_term(facts: TurnFacts) -> FloatArray:
     """The share of shown items that were neither shown nor named before; 0 for an empty slate."""
-    return as_float32(row_sum(facts.new) / np.maximum(row_sum(facts.shown), 1))
+    return as_float32(row_sum(facts.new) / np.maximum(facts.n_shown, 1))
 
 
 def turn_cost_term(facts: TurnFacts) -> FloatArray:

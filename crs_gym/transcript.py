@@ -21,6 +21,11 @@ def one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
+def encodable(text: str) -> str:
+    """`text` without lone surrogates, which no file could hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
 def render_message(role: Role, text: str) -> str:
     """One line: `User: …`."""
     return f"{SPEAKERS[role]}: {one_line(text)}"

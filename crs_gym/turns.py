@@ -6,7 +6,7 @@ The batch forms are columns. A user's words are rendered only when someone reads
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Final, Literal
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from crs_gym.catalog import NO_ITEM, FloatArray, IntArray
 from crs_gym.errors import SimulatorError
 from crs_gym.questions import asked_facet
-from crs_gym.transcript import one_line
+from crs_gym.transcript import encodable, one_line
 
 MAX_UTTERANCE: Final = 4_000
 """The longest utterance in characters; what is longer is cut, and not understood (our choice: some 700 words)."""
@@ -79,7 +79,7 @@ class AgentTurns:
 
     Attributes:
         utterances: `n` texts, each on one line and at most `MAX_UTTERANCE` characters long.
-        items: `(n, k)` int32, shown items, best first, none twice; `NO_ITEM` where a place is empty.
+        items: `(n, k)` int32, shown items, best first, none twice; behind them `NO_ITEM`.
         understood: `(n,)` bool, see `AgentTurn.understood`.
         rankings: `n` rankings, or `()` when no agent gave one.
         reasonings: `n` texts, or `()`.
@@ -132,7 +132,7 @@ class AgentTurns:
         """Columns from columns, cleaned: this is where a malformed turn becomes a turn that was not understood.
 
         That is a turn with nothing in it, one that is too long (it is cut), or one that shows an item twice. A turn
-        that is not understood shows nothing, so nothing is gained by it.
+        that is not understood shows nothing, so nothing is gained by it. Empty places between items are closed up.
 
         Args:
             utterances: `n` texts of any kind.
@@ -142,17 +142,19 @@ class AgentTurns:
             reasonings: See the class.
         """
         clean = [one_line(text if len(text) <= MAX_UTTERANCE else text[:MAX_UTTERANCE]) for text in utterances]
-        well = [0 < len(text) <= MAX_UTTERANCE for text in utterances]
+        well = [words != "" and len(text) <= MAX_UTTERANCE for words, text in zip(clean, utterances, strict=True)]
         if not all(well):
             for i, text in enumerate(utterances):  # a slate without words is a complete turn, too
                 well[i] = len(text) <= MAX_UTTERANCE and (bool(clean[i]) or bool((items[i] != NO_ITEM).any()))
         flags = np.array(well, bool) if understood is None else np.array(well, bool) & understood
+        items = _closed_up(items)
         in_order = np.sort(items, axis=1)
         twice = (in_order[:, 1:] == in_order[:, :-1]) & (in_order[:, 1:] != NO_ITEM)
-        flags &= ~twice.any(axis=1)
+        if twice.any():
+            flags &= ~twice.any(axis=1)
         if not flags.all():
             items = np.where(flags[:, None], items, NO_ITEM)
-        return cls(clean, items, flags, rankings, reasonings)
+        return cls(clean, items, flags, rankings, [encodable(text) for text in reasonings])
 
     def __len__(self) -> int:
         return len(self.items)
@@ -214,7 +216,7 @@ class UserTurns:
     @classmethod
     def of(cls, turns: Sequence[UserTurn | SimulatorError]) -> UserTurns:
         """Columns from single turns, for simulators that answer one dialogue at a time."""
-        answered = [turn if isinstance(turn, UserTurn) else UserTurn("") for turn in turns]
+        answered = [_clean(turn) if isinstance(turn, UserTurn) else UserTurn("") for turn in turns]
         names = {name for turn in answered for name in turn.signals}
         volunteered = np.full(
             (len(answered), max((len(turn.items) for turn in answered), default=0)), NO_ITEM, np.int32
@@ -244,3 +246,17 @@ class UserTurns:
             items=items,
             signals={name: float(values[i]) for name, values in self.signals.items()},
         )
+
+
+def _closed_up(items: IntArray) -> IntArray:
+    """`items` with the empty places of each row behind its items."""
+    empty = items == NO_ITEM
+    if not (empty[:, :-1] & ~empty[:, 1:]).any():
+        return items
+    return np.take_along_axis(items, np.argsort(empty, axis=1, kind="stable"), axis=1)
+
+
+def _clean(turn: UserTurn) -> UserTurn:
+    """The turn with its words on one line."""
+    words = one_line(turn.utterance)
+    return turn if words == turn.utterance else replace(turn, utterance=words)

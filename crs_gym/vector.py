@@ -107,7 +107,7 @@ class ConversationVectorEnv(VectorEnv[dict[str, Any], Any, NDArray[Any]]):
         if seed is None or isinstance(seed, int | np.integer):
             seeds = [None if seed is None else int(seed) + i for i in range(self.num_envs)]
         else:
-            seeds = seed
+            seeds = [None if one is None else int(one) for one in seed]
         if len(seeds) != self.num_envs:
             raise ValueError(f"{len(seeds)} seeds for {self.num_envs} envs")
         super().reset(seed=int(seed) if isinstance(seed, int | np.integer) else None)
@@ -140,6 +140,7 @@ class ConversationVectorEnv(VectorEnv[dict[str, Any], Any, NDArray[Any]]):
             infos = self._step_infos(turns, result)
         if len(over) and self._autoreset is AutoresetMode.NEXT_STEP:
             self._begin(over, [None] * self.num_envs)
+            infos = self._with_reset_infos(infos, over)
         done = np.flatnonzero(terminated | truncated).astype(np.int32)
         self._over = terminated | truncated
         if len(done) and self._autoreset is AutoresetMode.SAME_STEP:
@@ -226,15 +227,19 @@ class ConversationVectorEnv(VectorEnv[dict[str, Any], Any, NDArray[Any]]):
         infos = _masked(infos, ~mask)
         self._begin(done, [None] * self.num_envs)
         self._over[:] = False
-        for key, column in self._reset_infos(done).items():
-            if key not in infos:
-                infos[key] = column
-            elif key.startswith("_"):
-                infos[key] = infos[key] | column
-            else:
-                infos[key] = np.where(mask, column, infos[key])
+        infos = self._with_reset_infos(infos, done)
         self._put(infos, "final_obs", rows, final_obs)
         infos["final_info"], infos["_final_info"] = final_info, mask
+        return infos
+
+    def _with_reset_infos(self, infos: dict[str, Any], rows: IntArray) -> dict[str, Any]:
+        """`infos` of the dialogues that go on, with those of the episodes that were just begun in `rows`."""
+        fresh = self._reset_infos(rows)
+        for key in [key for key in fresh if not key.startswith("_")]:
+            column, mask = fresh[key], fresh[f"_{key}"]
+            if key in infos:
+                column, mask = np.where(mask, column, infos[key]), mask | infos[f"_{key}"]
+            infos[key], infos[f"_{key}"] = column, mask
         return infos
 
 

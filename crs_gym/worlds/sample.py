@@ -17,7 +17,7 @@ from typing import Final, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from crs_gym.catalog import FACET_KINDS, Catalog
+from crs_gym.catalog import FACET_KINDS, Catalog, row_sum
 from crs_gym.errors import WorldError
 from crs_gym.randomness import derived_key, generator
 from crs_gym.task import SPLITS, Dialogue, Message, Profile, Split, Task, TaskKind, Taste
@@ -181,17 +181,17 @@ class _Seekers:
         for i, (facets, weights) in enumerate(tastes):
             utility[i] += np.array(weights, np.float32) @ self._values[facets]
         seen = np.searchsorted(self._film_odds, draws[:, -1 - SEEN_DRAWS : -1], side="right") - 1
+        at = np.arange(len(numbers))[:, None]
         unseen = utility.copy()
-        np.put_along_axis(unseen, seen, -np.inf, axis=1)
-        top = np.argpartition(-unseen, LIKED_RANK, axis=1)[:, : LIKED_RANK + 1]
-        top_utility = np.take_along_axis(unseen, top, axis=1)
-        order = np.lexsort((top, -top_utility), axis=1)
-        top = np.take_along_axis(top, order, axis=1)
-        top_utility = np.take_along_axis(top_utility, order, axis=1)
+        unseen[at, seen] = -np.inf
+        top = np.argpartition(unseen, n - LIKED_RANK - 1, axis=1)[:, -LIKED_RANK - 1 :]
+        top = top[at, np.lexsort((top, -unseen[at, top]), axis=1)]
+        top_utility = unseen[at, top]
         # The bars lie half-way between two films, so that no rounding can move a film across.
         bars = ((top_utility[:, TARGETS - 1] + top_utility[:, TARGETS]) / 2).tolist()
         like_bars = ((top_utility[:, LIKED_RANK - 1] + top_utility[:, LIKED_RANK]) / 2).tolist()
-        means, spreads = utility.mean(axis=1).tolist(), utility.std(axis=1).tolist()
+        means = (row_sum(utility) / n).tolist()
+        spreads = np.sqrt(row_sum(utility * utility) / n - np.square(means)).tolist()
         tasks = []
         for i, number in enumerate(numbers):
             facets, weights = tastes[i]

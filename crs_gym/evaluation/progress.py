@@ -1,0 +1,45 @@
+"""A progress bar for evaluations, one line an agent, on the error stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
+
+ProgressCallback = Callable[[str, int, int], object]
+"""Called with an agent's name, how many of its episodes are done, and how many there are in all."""
+
+
+@contextmanager
+def progress_bar(console: Console | None = None) -> Iterator[ProgressCallback]:
+    """A callback that draws a bar for each agent until the context ends."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    lines: dict[str, TaskID] = {}
+    with Progress(*columns, console=console or Console(stderr=True)) as bars:
+
+        def report(agent: str, done: int, total: int) -> None:
+            if agent not in lines:
+                lines[agent] = bars.add_task(agent, total=total, completed=done)
+            bars.update(lines[agent], completed=done)
+
+        yield report
