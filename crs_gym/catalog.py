@@ -31,7 +31,8 @@ POPULAR_ITEMS: Final = 100
 NO_ITEM: Final = -1
 """Stands in an array of items for "no item in this place"."""
 
-IntArray = NDArray[np.int32]
+IntArray = NDArray[np.int64]
+"""Numbers that index: of the type that numpy indexes with, since it converts any other at each look-up."""
 FloatArray = NDArray[np.float32]
 
 
@@ -87,8 +88,8 @@ class Catalog:
         popularity: `(n_items,)` float32, how often train dialogues mention the item (any non-negative scale).
         facet_names: `n_facets` values such as `"comedy"` or `"1990s"`.
         facet_kinds: `(n_facets,)` int8, each facet's kind as an index into `FACET_KINDS`.
-        facet_offsets: `(n_items + 1,)` int32; item `i` has `facet_ids[facet_offsets[i]:facet_offsets[i + 1]]`.
-        facet_ids: `(nnz,)` int32, facet numbers in item order (CSR).
+        facet_offsets: `(n_items + 1,)` int64; item `i` has `facet_ids[facet_offsets[i]:facet_offsets[i + 1]]`.
+        facet_ids: `(nnz,)` int64, facet numbers in item order (CSR).
     """
 
     def __init__(
@@ -146,8 +147,8 @@ class Catalog:
             popularity=np.ones(len(rows), np.float32) if popularity is None else np.asarray(popularity, np.float32),
             facet_names=[value for _, value in numbers],
             facet_kinds=np.array([kind for kind, _ in numbers], dtype=np.int8),
-            facet_offsets=np.array(offsets, dtype=np.int32),
-            facet_ids=np.array(ids, dtype=np.int32),
+            facet_offsets=np.array(offsets, dtype=np.int64),
+            facet_ids=np.array(ids, dtype=np.int64),
         )
 
     def __len__(self) -> int:
@@ -194,13 +195,13 @@ class Catalog:
     @cached_property
     def by_popularity(self) -> IntArray:
         """`(n_items,)` item numbers, most popular first; ties by item number."""
-        return np.argsort(-self.popularity, kind="stable").astype(np.int32)
+        return np.argsort(-self.popularity, kind="stable").astype(np.int64)
 
     @cached_property
     def facet_table(self) -> IntArray:
         """`(n_items, widest)` facet numbers of each item, padded with `n_facets`."""
         counts = np.diff(self.facet_offsets)
-        table = np.full((len(self), max(int(counts.max(initial=0)), 1)), self.n_facets, np.int32)
+        table = np.full((len(self), max(int(counts.max(initial=0)), 1)), self.n_facets, np.int64)
         table[np.arange(table.shape[1]) < counts[:, None]] = self.facet_ids
         return table
 
@@ -222,7 +223,7 @@ class Catalog:
     @cached_property
     def slate_facets(self) -> IntArray:
         """`facet_table` with one more row, all padding, so that `NO_ITEM` can be looked up like any item."""
-        return np.vstack([self.facet_table, np.full((1, self.facet_table.shape[1]), self.n_facets, np.int32)])
+        return np.vstack([self.facet_table, np.full((1, self.facet_table.shape[1]), self.n_facets, np.int64)])
 
     @cached_property
     def slate_values(self) -> FloatArray:
@@ -231,7 +232,7 @@ class Catalog:
 
     def centroid(self, items: Sequence[int] | IntArray) -> FloatArray:
         """`(n_facets + 1,)` the mean of the items' unit vectors; the last place is the padding's, always 0."""
-        chosen = np.asarray(items, dtype=np.int32)
+        chosen = np.asarray(items, dtype=np.int64)
         total = np.bincount(
             self.facet_table[chosen].ravel(), self.facet_values[chosen].ravel(), minlength=self.n_facets + 1
         )

@@ -128,7 +128,7 @@ class DialogueEngine:
         self.k = k
         self.max_turns = max_turns
         self.reward_mix = RewardMix(reward)
-        self.all_rows: IntArray = np.arange(n, dtype=np.int32)
+        self.all_rows: IntArray = np.arange(n, dtype=np.int64)
         # One column more than items: `NO_ITEM` (-1) reads and writes the last, so empty places need no mask.
         self._known = np.zeros((n, len(catalog) + 1), bool)
         self._is_target = np.zeros((n, len(catalog) + 1), bool)

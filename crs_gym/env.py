@@ -10,9 +10,10 @@ from gymnasium import spaces
 
 from crs_gym.catalog import Catalog
 from crs_gym.config import EnvConfig
-from crs_gym.engine import NOT_SHOWN, DialogueEngine
+from crs_gym.engine import NOT_SHOWN, DialogueEngine, StepResult
 from crs_gym.game import EpisodeCounter, Game
 from crs_gym.spaces import Utterance
+from crs_gym.turns import AgentTurns
 from crs_gym.views import StructuredView, TextView, View
 from crs_gym.worlds.world import World
 
@@ -50,9 +51,11 @@ class ConversationEnv(gym.Env[dict[str, Any], Any]):
     then `errored`, and the episode counts nowhere).
 
     ## Information
-    Each turn: `messages` (tuple of `crs_gym.task.Message`), `reward_terms` (name to value; `None` if the simulator
-    failed), `shown` (item numbers). At a reset also `task_id`, `seed`, `episode`. At the end also `success` (a target
-    was shown), `accepted` (the user accepted an item), `hit_rank` (from 1; `None`), `targets`, `outcome`, `error`.
+    Each turn: `messages` (tuple of `crs_gym.task.Message`), `reward_terms` (name to value), `shown` (item numbers). At a
+    reset also `task_id`, `seed`, `episode`. At the end also `success` (a target was shown), `accepted` (the user
+    accepted an item), `hit_rank` (from 1), `targets`, `outcome`, `error`. What does not apply is left out, never 0 or
+    `None`: `reward_terms`, `success` and `accepted` where the simulator failed, `hit_rank` where no target was shown,
+    `error` where there is none. (gymnasium's vector envs turn `None` into 0, or crash on it.)
 
     ## Arguments
     world, split, kind, simulator, k, max_turns, reward: see `crs_gym.config.EnvConfig`. `text`: the free-text view.
@@ -114,17 +117,9 @@ class ConversationEnv(gym.Env[dict[str, Any], Any]):
         self.engine.reset(self.engine.all_rows, [episode])
         if self.engine.error(0) is not None:
             raise self.engine.error(0)  # type: ignore[misc]  # just seen not to be None
-        info = {
-            "messages": self.engine.messages(0),
-            "reward_terms": {},
-            "shown": (),
-            "task_id": episode.task.task_id,
-            "seed": episode.seed,
-            "episode": episode.episode,
-        }
         if self.render_mode == "human":
             print(self.engine.dialogue(0))
-        return observe(self.engine, 0), info
+        return observe(self.engine, 0), reset_info(self.engine)
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """One turn of the agent, and the user's answer.
@@ -134,14 +129,6 @@ class ConversationEnv(gym.Env[dict[str, Any], Any]):
         """
         turns = self._view.read(action)
         result = self.engine.step(turns)
-        terms = {name: float(values[0]) for name, values in result.terms.items()}
-        info: dict[str, Any] = {
-            "messages": self.engine.messages(0),
-            "reward_terms": None if result.errors else terms,
-            "shown": turns.shown(0),
-        }
-        if result.done[0]:
-            info.update(final_facts(self.engine, 0))
         if self.render_mode == "human":
             print("\n".join(self.engine.dialogue(0).split("\n")[-2:]))
         return (
@@ -149,7 +136,7 @@ class ConversationEnv(gym.Env[dict[str, Any], Any]):
             float(result.rewards[0]),
             bool(result.terminated[0]),
             bool(result.truncated[0]),
-            info,
+            turn_info(self.engine, turns, result),
         )
 
     def render(self) -> str | None:
@@ -172,19 +159,39 @@ def observe(engine: DialogueEngine, row: int) -> dict[str, Any]:
     return {"dialogue": engine.dialogue(row)[-MAX_DIALOGUE:], "turn": np.int64(engine.turn[row])}
 
 
-def final_facts(engine: DialogueEngine, row: int) -> dict[str, Any]:
-    """What may be known when an episode is over. Not scored is `None`."""
-    outcome = engine.outcome(row)
-    errored = outcome == "errored"
-    rank = int(engine.hit_rank[row])
+def reset_info(engine: DialogueEngine) -> dict[str, Any]:
+    """The information of a reset, of an engine with one dialogue."""
+    episode = engine.episode(0)
     return {
-        "success": None if errored else bool(engine.success[row]),
-        "accepted": None if errored else outcome == "accepted",
-        "hit_rank": None if errored or rank == NOT_SHOWN else rank,
-        "targets": engine.task(row).targets,
-        "outcome": outcome,
-        "error": str(engine.error(row)) if errored else None,
+        "messages": engine.messages(0),
+        "reward_terms": {},
+        "shown": (),
+        "task_id": episode.task.task_id,
+        "seed": episode.seed,
+        "episode": episode.episode,
     }
+
+
+def turn_info(engine: DialogueEngine, turns: AgentTurns, result: StepResult) -> dict[str, Any]:
+    """The information of a step, of an engine with one dialogue."""
+    info: dict[str, Any] = {"messages": engine.messages(0), "shown": turns.shown(0)}
+    if not result.errors:
+        info["reward_terms"] = {name: float(values[0]) for name, values in result.terms.items()}
+    if result.done[0]:
+        info.update(final_facts(engine, 0))
+    return info
+
+
+def final_facts(engine: DialogueEngine, row: int) -> dict[str, Any]:
+    """What may be known when an episode is over. What does not apply is left out."""
+    outcome, error = engine.outcome(row), engine.error(row)
+    facts: dict[str, Any] = {"targets": engine.task(row).targets, "outcome": outcome}
+    if error is not None:
+        return {**facts, "error": str(error)}
+    facts |= {"success": bool(engine.success[row]), "accepted": outcome == "accepted"}
+    if engine.hit_rank[row] != NOT_SHOWN:
+        facts["hit_rank"] = int(engine.hit_rank[row])
+    return facts
 
 
 def read_options(options: dict[str, Any] | None, known: tuple[str, ...]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class TurnFacts:
 
     Attributes:
         catalog: The catalogue.
-        items: `(n, k)` int32, shown items, `NO_ITEM` in empty places.
+        items: `(n, k)` int64, shown items, `NO_ITEM` in empty places.
         n_shown: `(n,)` int, how many items are shown; they stand in the first places.
         new: `(n, k)` bool, the place holds an item that was neither shown nor named before.
         hits: `(n, k)` bool, the place holds a target that is shown for the first time.

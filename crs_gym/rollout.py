@@ -76,11 +76,11 @@ def play_game(game: Game, agent: NamedAgent, episodes: Iterable[Episode]) -> Ite
         begun = [(row, episode) for row, episode in zip(free, waiting, strict=False)]
         # zip has read one episode too many only if `free` ran out first; it reads `free` first, so none is lost.
         if begun:
-            engine.reset(np.array([row for row, _ in begun], np.int32), [episode for _, episode in begun])
+            engine.reset(np.array([row for row, _ in begun], np.int64), [episode for _, episode in begun])
         for row, _ in begun:
             if engine.outcome(row) is not None:  # the simulator failed in its first words
                 yield trace_of(engine, row, game.setting, agent.name)
-        rows = np.flatnonzero(engine.active).astype(np.int32)
+        rows = np.flatnonzero(engine.active)
         if not len(rows):
             if not begun:
                 return

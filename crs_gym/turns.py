@@ -79,11 +79,11 @@ class AgentTurns:
 
     Attributes:
         utterances: `n` texts, each on one line and at most `MAX_UTTERANCE` characters long.
-        items: `(n, k)` int32, shown items, best first, none twice; behind them `NO_ITEM`.
+        items: `(n, k)` int64, shown items, best first, none twice; behind them `NO_ITEM`.
         understood: `(n,)` bool, see `AgentTurn.understood`.
         rankings: `n` rankings, or `()` when no agent gave one.
         reasonings: `n` texts, or `()`.
-        known_asked: `(n,)` int8, the facet kind that each turn asks about (-1: none), for faces that know it without
+        known_asked: `(n,)` int64, the facet kind that each turn asks about (-1: none), for faces that know it without
             reading the words; must be what `asked_facet` reads from them.
     """
 
@@ -92,7 +92,7 @@ class AgentTurns:
     understood: NDArray[np.bool_]
     rankings: Sequence[tuple[int, ...]] = ()
     reasonings: Sequence[str] = ()
-    known_asked: NDArray[np.int8] | None = None
+    known_asked: IntArray | None = None
 
     @classmethod
     def of(cls, turns: Sequence[AgentTurn], k: int, n_items: int) -> AgentTurns:
@@ -101,7 +101,7 @@ class AgentTurns:
         Raises:
             ValueError: A turn names an item outside the catalogue, or one that is no whole number.
         """
-        items = np.full((len(turns), k), NO_ITEM, np.int32)
+        items = np.full((len(turns), k), NO_ITEM, np.int64)
         for i, turn in enumerate(turns):
             for field_name, numbers in (("items", turn.items), ("ranking", turn.ranking)):
                 for item in numbers:
@@ -136,7 +136,7 @@ class AgentTurns:
 
         Args:
             utterances: `n` texts of any kind.
-            items: `(n, k)` int32 of valid items or `NO_ITEM`.
+            items: `(n, k)` int64 of valid items or `NO_ITEM`.
             understood: `(n,)` bool, what the face says already; all true when left out.
             rankings: See the class.
             reasonings: See the class.
@@ -147,9 +147,12 @@ class AgentTurns:
             for i, text in enumerate(utterances):  # a slate without words is a complete turn, too
                 well[i] = len(text) <= MAX_UTTERANCE and (bool(clean[i]) or bool((items[i] != NO_ITEM).any()))
         flags = np.array(well, bool) if understood is None else np.array(well, bool) & understood
-        items = _closed_up(items)
+        empty = items == NO_ITEM
         in_order = np.sort(items, axis=1)
-        twice = (in_order[:, 1:] == in_order[:, :-1]) & (in_order[:, 1:] != NO_ITEM)
+        twice = in_order[:, 1:] == in_order[:, :-1]
+        if empty.any():
+            twice &= in_order[:, 1:] != NO_ITEM
+            items = np.take_along_axis(items, np.argsort(empty, axis=1, kind="stable"), axis=1)
         if twice.any():
             flags &= ~twice.any(axis=1)
         if not flags.all():
@@ -170,11 +173,11 @@ class AgentTurns:
             known_asked=None if self.known_asked is None else self.known_asked[places],
         )
 
-    def asked(self) -> NDArray[np.int8]:
-        """`(n,)` int8, the facet kind that each turn asks the user about, as an index into `FACET_KINDS`; -1: none."""
+    def asked(self) -> IntArray:
+        """`(n,)` int64, the facet kind that each turn asks the user about, as an index into `FACET_KINDS`; -1: none."""
         if self.known_asked is not None:
             return self.known_asked
-        return np.array([asked_facet(text) for text in self.utterances], np.int8)
+        return np.array([asked_facet(text) for text in self.utterances], np.int64)
 
     def turn(self, i: int) -> AgentTurn:
         """Row `i` as a single turn."""
@@ -197,10 +200,10 @@ class UserTurns:
 
     Attributes:
         decision: `(n,)` int8 of `Decision`.
-        accepted: `(n,)` int32, the accepted item, `NO_ITEM` elsewhere.
+        accepted: `(n,)` int64, the accepted item, `NO_ITEM` elsewhere.
         said: From a row to its words and the items that they name. Called only when someone reads them, at any later
             time, and always with the same result.
-        volunteered: `(n, m)` int32, items that the words name and that the recommender may not have shown yet, padded
+        volunteered: `(n, m)` int64, items that the words name and that the recommender may not have shown yet, padded
             with `NO_ITEM`; `None` where the words name shown items only.
         signals: Implicit feedback by name, `(n,)` float32 in [0, 1].
         errors: From a row to the reason why the simulator could not answer there.
@@ -219,13 +222,13 @@ class UserTurns:
         answered = [_clean(turn) if isinstance(turn, UserTurn) else UserTurn("") for turn in turns]
         names = {name for turn in answered for name in turn.signals}
         volunteered = np.full(
-            (len(answered), max((len(turn.items) for turn in answered), default=0)), NO_ITEM, np.int32
+            (len(answered), max((len(turn.items) for turn in answered), default=0)), NO_ITEM, np.int64
         )
         for row, turn in zip(volunteered, answered, strict=True):
             row[: len(turn.items)] = turn.items
         return cls(
             decision=np.array([turn.decision for turn in answered], np.int8),
-            accepted=np.array([NO_ITEM if t.accepted is None else t.accepted for t in answered], np.int32),
+            accepted=np.array([NO_ITEM if t.accepted is None else t.accepted for t in answered], np.int64),
             said=lambda i: (answered[i].utterance, answered[i].items),
             volunteered=volunteered,
             signals={name: np.array([t.signals.get(name, 0.0) for t in answered], np.float32) for name in names},
@@ -246,14 +249,6 @@ class UserTurns:
             items=items,
             signals={name: float(values[i]) for name, values in self.signals.items()},
         )
-
-
-def _closed_up(items: IntArray) -> IntArray:
-    """`items` with the empty places of each row behind its items."""
-    empty = items == NO_ITEM
-    if not (empty[:, :-1] & ~empty[:, 1:]).any():
-        return items
-    return np.take_along_axis(items, np.argsort(empty, axis=1, kind="stable"), axis=1)
 
 
 def _clean(turn: UserTurn) -> UserTurn:

@@ -127,10 +127,10 @@ class ConversationVectorEnv(VectorEnv[dict[str, Any], Any, NDArray[Any]]):
         terminated = np.zeros(self.num_envs, bool)
         truncated = np.zeros(self.num_envs, bool)
         infos: dict[str, Any] = {}
-        over = np.flatnonzero(self._over).astype(np.int32)
+        over = np.flatnonzero(self._over)
         going = self.engine.all_rows
         if len(over) and self._autoreset is AutoresetMode.NEXT_STEP:
-            going = np.flatnonzero(~self._over).astype(np.int32)
+            going = np.flatnonzero(~self._over)
             turns = turns.take(going)
         if len(going):
             result = self.engine.step(turns, going)
@@ -141,7 +141,7 @@ class ConversationVectorEnv(VectorEnv[dict[str, Any], Any, NDArray[Any]]):
         if len(over) and self._autoreset is AutoresetMode.NEXT_STEP:
             self._begin(over, [None] * self.num_envs)
             infos = self._with_reset_infos(infos, over)
-        done = np.flatnonzero(terminated | truncated).astype(np.int32)
+        done = np.flatnonzero(terminated | truncated)
         self._over = terminated | truncated
         if len(done) and self._autoreset is AutoresetMode.SAME_STEP:
             infos = self._end_in_same_step(done, infos)
@@ -159,7 +159,7 @@ class ConversationVectorEnv(VectorEnv[dict[str, Any], Any, NDArray[Any]]):
             numbers = [self._next_episode(row, seeds[row]) for row in rows.tolist()]
             self.engine.reset(rows, self._game.episodes(numbers))
             self._over[rows] = False
-            rows = np.array([row for row in rows.tolist() if self.engine.error(row) is not None], np.int32)
+            rows = np.array([row for row in rows.tolist() if self.engine.error(row) is not None], np.int64)
             if not len(rows):
                 return
             seeds = [None] * self.num_envs
@@ -204,8 +204,9 @@ class ConversationVectorEnv(VectorEnv[dict[str, Any], Any, NDArray[Any]]):
         done = result.rows[result.done].tolist()
         if done:
             facts = [final_facts(self.engine, row) for row in done]
-            for key in facts[0]:
-                self._put(infos, key, done, [fact[key] for fact in facts])
+            for key in dict.fromkeys(key for fact in facts for key in fact):
+                known = [(row, fact[key]) for row, fact in zip(done, facts, strict=True) if key in fact]
+                self._put(infos, key, *zip(*known, strict=True))
         return infos
 
     def _put(self, infos: dict[str, Any], key: str, rows: Sequence[int], values: Sequence[Any]) -> None:

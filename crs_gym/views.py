@@ -88,12 +88,12 @@ class StructuredView:
             raise ValueError(f"action['items'] has shape {numbers.shape}; it must have {shape}")
         if numbers.dtype.kind not in "iu":
             raise ValueError(f"action['items'] holds {numbers.dtype}; it must hold whole numbers")
-        if numbers.min() < 0 or numbers.max() > self._n_items:
+        if numbers.size and (numbers.min() < 0 or numbers.max() > self._n_items):
             raise ValueError(
                 f"action['items'] holds {numbers.min()} … {numbers.max()}; items are numbers from 0 to "
                 f"{self._n_items - 1}, and {self._n_items} means no item"
             )
-        return np.where(numbers == self._n_items, NO_ITEM, numbers).astype(np.int32)
+        return np.where(numbers == self._n_items, NO_ITEM, numbers).astype(np.int64)
 
 
 class TextView:
@@ -121,7 +121,15 @@ class TextView:
     def read_batch(self, actions: Any, n: int) -> AgentTurns:
         """A batched action as `n` turns; see `View`."""
         turns = [read_text(text, self._catalog, self._k) for text in _texts(actions, n, "actions")]
-        return AgentTurns.of(turns, self._k, len(self._catalog))
+        items = np.full((n, self._k), NO_ITEM, np.int64)
+        for i, turn in enumerate(turns):
+            items[i, : len(turn.items)] = turn.items
+        return AgentTurns.from_columns(
+            [turn.utterance for turn in turns],
+            items,
+            understood=np.array([turn.understood for turn in turns], bool),
+            reasonings=[turn.reasoning for turn in turns] if any(turn.reasoning for turn in turns) else (),
+        )
 
 
 def _texts(texts: Any, n: int, name: str) -> Sequence[str]:

@@ -40,17 +40,17 @@ class Columns:
         meta: `Meta` as JSON, uint8.
         text: `(bytes,)` uint8, all messages in UTF-8; `text_offsets`: `(n_messages + 1,)` int64.
         roles: `(n_messages,)` int8, 0 user, 1 recommender.
-        items: int32, items by message; `item_offsets`: `(n_messages + 1,)` int32.
+        items: int64, items by message; `item_offsets`: `(n_messages + 1,)` int64.
         dialogue_ids: JSON list of `n_dialogues` texts, uint8.
-        dialogue_offsets: `(n_dialogues + 1,)` int32, messages by dialogue.
+        dialogue_offsets: `(n_dialogues + 1,)` int64, messages by dialogue.
         dialogue_splits: `(n_dialogues,)` int8, index into `SPLITS`.
-        likes, dislikes: int32, items by dialogue, with their offsets.
-        label_items: int32, labelled items by dialogue; `label_offsets`; `labels`: `(nnz, 3)` int8, suggested, seen,
+        likes, dislikes: int64, items by dialogue, with their offsets.
+        label_items: int64, labelled items by dialogue; `label_offsets`; `labels`: `(nnz, 3)` int8, suggested, seen,
             liked, each 0 no, 1 yes, -1 not said.
-        task_dialogues: `(n_tasks,)` int32; `task_cuts`: int32, how many messages of the dialogue are context;
-            `task_kinds`: int8, index into `TASK_KINDS`; `targets`: int32 by task, with `target_offsets`.
-        session_items: int32, items of each train dialogue, each once; `session_offsets`.
-        alias: `(n_items,)` int32, the first item of the same display name.
+        task_dialogues: `(n_tasks,)` int64; `task_cuts`: int64, how many messages of the dialogue are context;
+            `task_kinds`: int8, index into `TASK_KINDS`; `targets`: int64 by task, with `target_offsets`.
+        session_items: int64, items of each train dialogue, each once; `session_offsets`.
+        alias: `(n_items,)` int64, the first item of the same display name.
         catalog_text: JSON, uint8: titles, keys, facet names; the other `catalog_*` are the catalogue's own columns.
     """
 
@@ -58,32 +58,32 @@ class Columns:
     text: NDArray[np.uint8]
     text_offsets: NDArray[np.int64]
     roles: NDArray[np.int8]
-    items: NDArray[np.int32]
-    item_offsets: NDArray[np.int32]
+    items: NDArray[np.int64]
+    item_offsets: NDArray[np.int64]
     dialogue_ids: NDArray[np.uint8]
-    dialogue_offsets: NDArray[np.int32]
+    dialogue_offsets: NDArray[np.int64]
     dialogue_splits: NDArray[np.int8]
-    likes: NDArray[np.int32]
-    like_offsets: NDArray[np.int32]
-    dislikes: NDArray[np.int32]
-    dislike_offsets: NDArray[np.int32]
-    label_items: NDArray[np.int32]
-    label_offsets: NDArray[np.int32]
+    likes: NDArray[np.int64]
+    like_offsets: NDArray[np.int64]
+    dislikes: NDArray[np.int64]
+    dislike_offsets: NDArray[np.int64]
+    label_items: NDArray[np.int64]
+    label_offsets: NDArray[np.int64]
     labels: NDArray[np.int8]
-    task_dialogues: NDArray[np.int32]
-    task_cuts: NDArray[np.int32]
+    task_dialogues: NDArray[np.int64]
+    task_cuts: NDArray[np.int64]
     task_kinds: NDArray[np.int8]
-    targets: NDArray[np.int32]
-    target_offsets: NDArray[np.int32]
-    session_items: NDArray[np.int32]
-    session_offsets: NDArray[np.int32]
-    alias: NDArray[np.int32]
+    targets: NDArray[np.int64]
+    target_offsets: NDArray[np.int64]
+    session_items: NDArray[np.int64]
+    session_offsets: NDArray[np.int64]
+    alias: NDArray[np.int64]
     catalog_text: NDArray[np.uint8]
     catalog_years: NDArray[np.int16]
     catalog_popularity: NDArray[np.float32]
     catalog_facet_kinds: NDArray[np.int8]
-    catalog_facet_offsets: NDArray[np.int32]
-    catalog_facet_ids: NDArray[np.int32]
+    catalog_facet_offsets: NDArray[np.int64]
+    catalog_facet_ids: NDArray[np.int64]
 
     def fingerprint(self) -> str:
         """16 hex digits of every column and of the loader's version."""
@@ -114,14 +114,14 @@ def packed(value: object) -> NDArray[np.uint8]:
     return np.frombuffer(msgspec.json.encode(value), np.uint8)
 
 
-def ragged(rows: Iterable[Sequence[int]]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def ragged(rows: Iterable[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows of numbers as `(values, offsets)`."""
     values: list[int] = []
     offsets = [0]
     for row in rows:
         values.extend(row)
         offsets.append(len(values))
-    return np.array(values, np.int32), np.array(offsets, np.int32)
+    return np.array(values, np.int64), np.array(offsets, np.int64)
 
 
 def cached_columns(

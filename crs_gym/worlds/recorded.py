@@ -114,7 +114,7 @@ class RecordedWorld:
     def dialogues(self, split: Split) -> Sequence[Dialogue]:
         """See `World.dialogues`."""
         self._require(split)
-        rows = np.flatnonzero(self.columns.dialogue_splits == SPLITS.index(split)).astype(np.int32)
+        rows = np.flatnonzero(self.columns.dialogue_splits == SPLITS.index(split)).astype(np.int64)
         return MadeOnAccess(rows, self._dialogue)
 
     def sessions(self) -> Sessions:
@@ -137,7 +137,7 @@ class RecordedWorld:
         if kind not in TASK_KINDS:
             raise WorldError(f"{self.name} has no tasks of kind {kind!r}: it has {', '.join(TASK_KINDS)}")
         chosen = (self._task_splits == SPLITS.index(split)) & (self.columns.task_kinds == TASK_KINDS.index(kind))
-        return np.flatnonzero(chosen).astype(np.int32)
+        return np.flatnonzero(chosen).astype(np.int64)
 
     def _rows_by_id(self, split: Split, kind: TaskKind) -> dict[str, int]:
         key = (split, kind)

@@ -36,8 +36,8 @@ TRAIN_SESSIONS: Final = 4_000
 TARGETS: Final = 1
 """How many targets a seeker has: the films that it would like best among those that it has not seen. With one, there is
 room between popularity (a third of seekers helped), a good asker (three quarters) and the oracle (all)."""
-LIKED_RANK: Final = 60
-"""A seeker has a good word for the films that it would like best, up to this rank."""
+GOOD_WORD: Final = 1.5
+"""A seeker has a good word for films from so many standard deviations above its mean utility on (some 60 films)."""
 SEEN_DRAWS: Final = 60
 """How many draws, by popularity, decide which films a seeker has seen."""
 
@@ -119,8 +119,8 @@ class SampleWorld:
         for start in range(0, TRAIN_SESSIONS, 256):
             numbers = range(start, min(start + 256, TRAIN_SESSIONS))
             likes += [task.profile.likes for task in self.tasks("train").take(numbers)]
-        offsets = np.cumsum([0, *map(len, likes)], dtype=np.int32)
-        return Sessions(offsets, np.array([item for items in likes for item in items], np.int32))
+        offsets = np.cumsum([0, *map(len, likes)], dtype=np.int64)
+        return Sessions(offsets, np.array([item for items in likes for item in items], np.int64))
 
 
 class SampleTasks(Sequence[Task]):
@@ -184,18 +184,18 @@ class _Seekers:
         at = np.arange(len(numbers))[:, None]
         unseen = utility.copy()
         unseen[at, seen] = -np.inf
-        top = np.argpartition(unseen, n - LIKED_RANK - 1, axis=1)[:, -LIKED_RANK - 1 :]
+        top = np.argpartition(unseen, n - TARGETS - 1, axis=1)[:, -TARGETS - 1 :]
         top = top[at, np.lexsort((top, -unseen[at, top]), axis=1)]
         top_utility = unseen[at, top]
         # The bars lie half-way between two films, so that no rounding can move a film across.
         bars = ((top_utility[:, TARGETS - 1] + top_utility[:, TARGETS]) / 2).tolist()
-        like_bars = ((top_utility[:, LIKED_RANK - 1] + top_utility[:, LIKED_RANK]) / 2).tolist()
         means = (row_sum(utility) / n).tolist()
         spreads = np.sqrt(row_sum(utility * utility) / n - np.square(means)).tolist()
         tasks = []
         for i, number in enumerate(numbers):
             facets, weights = tastes[i]
-            taste = Taste(np.array(facets, np.int32), np.array(weights, np.float32), utility[i], bars[i], like_bars[i])
+            like_bar = min(means[i] + GOOD_WORD * spreads[i], bars[i])
+            taste = Taste(np.array(facets, np.int64), np.array(weights, np.float32), utility[i], bars[i], like_bar)
             known = sorted(set(zip((-utility[i, seen[i]]).tolist(), seen[i].tolist(), strict=True)))
             favourites = tuple([item for _, item in known[:_FAVOURITES]])
             middling = _MIDDLING * spreads[i]

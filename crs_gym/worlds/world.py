@@ -15,8 +15,8 @@ class Sessions:
     """Items mentioned together in one dialogue, for collaborative models.
 
     Attributes:
-        offsets: `(n_dialogues + 1,)` int32; dialogue `d` mentions `items[offsets[d]:offsets[d + 1]]`.
-        items: `(nnz,)` int32, each item once a dialogue, in the order of first mention (CSR).
+        offsets: `(n_dialogues + 1,)` int64; dialogue `d` mentions `items[offsets[d]:offsets[d + 1]]`.
+        items: `(nnz,)` int64, each item once a dialogue, in the order of first mention (CSR).
     """
 
     offsets: IntArray

@@ -37,7 +37,7 @@ class SilentSimulator:
 
 
 def _say(words: str, n: int) -> UserTurns:
-    return UserTurns(decision=np.zeros(n, np.int8), accepted=np.full(n, NO_ITEM, np.int32), said=lambda _: (words, ()))
+    return UserTurns(decision=np.zeros(n, np.int8), accepted=np.full(n, NO_ITEM, np.int64), said=lambda _: (words, ()))
 
 
 SILENT = SimulatorEntry(build=SilentSimulator, summary="gives no feedback, never ends the dialogue: a control")

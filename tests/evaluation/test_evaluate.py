@@ -56,7 +56,7 @@ class HandWorld:
         return ()
 
     def sessions(self) -> Sessions:
-        return Sessions(np.zeros(1, np.int32), np.zeros(0, np.int32))
+        return Sessions(np.zeros(1, np.int64), np.zeros(0, np.int64))
 
 
 class TopItems:
@@ -315,7 +315,7 @@ def test_an_agent_that_answers_with_nonsense_is_named() -> None:
 def test_numpy_numbers_are_as_good_as_others(tmp_path: Path) -> None:
     class Numpy:
         def act(self, observations: Sequence[Observation]) -> list[AgentTurn]:
-            order: Any = np.arange(50, dtype=np.int32)
+            order: Any = np.arange(50, dtype=np.int64)
             return [AgentTurn("Try these.", order[: o.k], order) for o in observations]
 
     agents: list[Agent] = [Numpy(), TopItems()]

@@ -101,7 +101,7 @@ def test_return_reward_terms_turns_and_agreement(make_task: MakeTask, make_trace
 
 def test_regret_in_standard_deviations(make_task: MakeTask, make_trace: MakeTrace) -> None:
     utility = np.array([0.0, 1.0, 2.0, 3.0, 10.0], np.float32)
-    taste = Taste(np.array([], np.int32), np.array([], np.float32), utility, bar=2.5, like_bar=2.0)
+    taste = Taste(np.array([], np.int64), np.array([], np.float32), utility, bar=2.5, like_bar=2.0)
     task = make_task([3], taste=taste, likes=[4])
     # 4 is known to the seeker, so the best new item is 3, and the best shown new one is 1: regret (3 - 1) / std.
     # mean 3.2; squares 10.24 + 4.84 + 1.44 + 0.04 + 46.24 = 62.8; std = sqrt(62.8 / 5) = 3.5440…

@@ -104,9 +104,9 @@ class AgendaSimulator:
         words = [Opening(self._catalog, liked, draw) for liked, draw in zip(likes, draws, strict=True)]
         return UserTurns(
             decision=np.zeros(len(rows), np.int8),
-            accepted=np.full(len(rows), NO_ITEM, np.int32),
+            accepted=np.full(len(rows), NO_ITEM, np.int64),
             said=lambda i: words[i].said(),
-            volunteered=np.array([[liked[0] if liked else NO_ITEM] for liked in likes], np.int32),
+            volunteered=np.array([[liked[0] if liked else NO_ITEM] for liked in likes], np.int64),
         )
 
     def reply(self, rows: IntArray, turns: AgentTurns) -> UserTurns:
@@ -132,11 +132,11 @@ class AgendaSimulator:
         # It speaks of that item if it is pleased, else of the one on top.
         place[~pleased] = 0
         item = items[at, place]
-        reaction = _REACTION[understood.view(np.int8), verdict, tastes.seen[rows, item]]
+        reaction = _REACTION[understood.astype(np.int64), verdict, tastes.seen[rows, item]]
 
         # It says what it was asked; else, if nothing pleased it, perhaps what it would like.
         volunteers = _MAY_VOLUNTEER[verdict, asked] & (noise[:, _VOLUNTEER] < VOLUNTEERED)
-        kind = np.where(volunteers, (noise[:, _WHICH] * len(FACET_KINDS)).astype(np.int8), asked)
+        kind = np.where(volunteers, (noise[:, _WHICH] * len(FACET_KINDS)).astype(np.int64), asked)
         kind[accepts | ~understood] = NO_QUESTION
         told = self._told[rows, kind]
         answer = tastes.favourites[rows, kind, told]

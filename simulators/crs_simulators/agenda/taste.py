@@ -38,7 +38,7 @@ class Tastes:
         """`(N, 2)` the utility from which on an unseen item is spoken well of, and that from which on it is accepted."""
         self.seen = np.zeros((n, items + 1), np.int8)
         """`(N, n_items + 1)` NOT_SEEN, SEEN_LIKED or SEEN_DISLIKED; the last place is `NO_ITEM`'s: NOTHING."""
-        self.favourites = np.full((n, len(FACET_KINDS) + 1, TOLD_PER_KIND + 1), NO_FACET, np.int32)
+        self.favourites = np.full((n, len(FACET_KINDS) + 1, TOLD_PER_KIND + 1), NO_FACET, np.int64)
         """`(N, kinds + 1, TOLD_PER_KIND + 1)` liked facets, best first, padded with `NO_FACET`. The last kind, which "no
         question" (-1) looks up, and the last place, behind all that can be told, hold `NO_FACET` only."""
         self.facet_weights: list[Mapping[int, float]] = [{}] * n
@@ -46,7 +46,7 @@ class Tastes:
         self._exact = False
         self._weights = np.zeros((n, catalog.n_facets + 1), np.float32)
         self._utility = np.zeros((n, 0), np.float32)
-        self._sample = np.linspace(0, items - 1, min(items, _SAMPLE_SIZE)).astype(np.int32)
+        self._sample = np.linspace(0, items - 1, min(items, _SAMPLE_SIZE)).astype(np.int64)
         self._sample_facets = catalog.facet_table[self._sample]
         self._sample_values = catalog.facet_values[self._sample]
 

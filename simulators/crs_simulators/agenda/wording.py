@@ -134,7 +134,7 @@ class Words:
     facet_weights: Sequence[Mapping[int, float]]
     reaction: NDArray[np.int8]
     item: IntArray
-    asked: NDArray[np.int8]
+    asked: IntArray
     answer: IntArray
     leaves: NDArray[np.bool_]
     noise: FloatArray

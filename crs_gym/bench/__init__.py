@@ -1,0 +1,1 @@
+"""Measurements of the package itself: speed, start-up, the title resolver."""
