@@ -230,13 +230,21 @@ class Catalog:
         """`facet_values` with one more row of zeros, for `NO_ITEM`."""
         return np.vstack([self.facet_values, np.zeros((1, self.facet_values.shape[1]), np.float32)])
 
-    def centroid(self, items: Sequence[int] | IntArray) -> FloatArray:
-        """`(n_facets + 1,)` the mean of the items' unit vectors; the last place is the padding's, always 0."""
-        chosen = np.asarray(items, dtype=np.int64)
-        total = np.bincount(
-            self.facet_table[chosen].ravel(), self.facet_values[chosen].ravel(), minlength=self.n_facets + 1
-        )
-        return as_float32(total / max(len(chosen), 1))
+    def centroid(self, items: Sequence[int] | IntArray, out: FloatArray | None = None) -> FloatArray:
+        """`(n_facets + 1,)` the mean of the items' unit vectors; the last place is the padding's, always 0.
+
+        Args:
+            items: The items.
+            out: Where to write it; a new array when left out.
+        """
+        if out is None:
+            out = np.zeros(self.n_facets + 1, np.float32)
+        else:
+            out.fill(0.0)
+        share = 1.0 / max(len(items), 1)
+        for item in items:  # within an item no facet stands twice, but for the padding, whose value is 0
+            out[self.facet_table[item]] += self.facet_values[item] * share
+        return out
 
     @cached_property
     def popular_centroid(self) -> FloatArray:

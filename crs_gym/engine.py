@@ -8,7 +8,7 @@ Words are rendered only when someone reads a transcript.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -51,7 +51,7 @@ class Episode:
         return episode_key(self.seed, self.episode, self.task.task_id)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class StepResult:
     """What one step did to `n` dialogues.
 
@@ -74,7 +74,7 @@ class StepResult:
     errors: Mapping[int, SimulatorError]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class TurnRecord:
     """One turn of a dialogue, as a place in the columns that hold it."""
 
@@ -156,13 +156,12 @@ class DialogueEngine:
         for row, episode in zip(rows.tolist(), episodes, strict=True):
             task = episode.task
             targets = list(task.targets)
-            self._known[row] = False
-            self._known[row, NO_ITEM] = True
-            for message in task.context:
-                self._known[row, list(message.items)] = True
-            self._is_target[row] = False
-            self._is_target[row, targets] = True
-            self._target_centroids[row] = self.catalog.centroid(targets)
+            known, is_target = self._known[row], self._is_target[row]
+            known.fill(False)
+            known[[NO_ITEM, *[item for message in task.context for item in message.items]]] = True
+            is_target.fill(False)
+            is_target[targets] = True
+            self.catalog.centroid(targets, out=self._target_centroids[row])
             self._popular_similarity[row] = sum(self.catalog.popular_similarity[targets].tolist()) / len(targets)
             self._n_targets[row] = len(targets)
             self.episodes[row] = episode
@@ -212,7 +211,7 @@ class DialogueEngine:
             raise ValueError(
                 f"items has shape {turns.items.shape}; {len(rows)} dialogues of k={self.k} need {(len(rows), self.k)}"
             )
-        if not self.active[rows].all():
+        if np.count_nonzero(self.active[rows]) < len(rows):
             over = rows[~self.active[rows]].tolist()
             raise ValueError(f"the episodes in rows {over} are over: reset them before the next step")
         column = rows[:, None]
@@ -244,11 +243,11 @@ class DialogueEngine:
         if len(users) != len(rows):
             raise ValueError(f"{len(users)} answers for {len(rows)} recommendations: the users must answer each")
         if users.signals:
-            facts = TurnFacts(**{**vars(facts), "signals": users.signals})
+            facts = replace(facts, signals=users.signals)
         errors = self._errors_of(users, rows, turns)
         self._pending = None
         rewards, terms = self.reward_mix(facts)
-        if facts.hits.any():
+        if np.count_nonzero(facts.hits):
             first = facts.hits.any(axis=1) & ~self.success[rows]
             self.hit_rank[rows[first]] = facts.hits[first].argmax(axis=1) + 1
             self.success[rows[first]] = True

@@ -35,8 +35,8 @@ class ConversationEnv(gym.Env[dict[str, Any], Any]):
 
     ## Action space
     `CRS-*-v0`: `Dict(utterance: Utterance(4000), items: MultiDiscrete([n_items + 1] * k))`, items best first; the value
-    `n_items` means "no item in this place". `CRS-*-Text-v0`: `Utterance(32000)`, free text; the titles in it
-    are the items shown; `<think>…</think>` in front is never shown to the user, `<answer>…</answer>` marks what is said.
+    `n_items` means "no item in this place". `CRS-*-Text-v0`: `Utterance(32000)`, free text; the titles in it are the
+    items shown; the user never sees `<think>…</think>` in front, and `<answer>…</answer>` marks what is said.
 
     ## Rewards
     The weighted sum of terms in [0, 1]: format 0.1, recommend 1.0, preference 0.5, novelty 0.05, turn_cost -0.15; see
@@ -51,8 +51,8 @@ class ConversationEnv(gym.Env[dict[str, Any], Any]):
     then `errored`, and the episode counts nowhere).
 
     ## Information
-    Each turn: `messages` (tuple of `crs_gym.task.Message`), `reward_terms` (name to value), `shown` (item numbers). At a
-    reset also `task_id`, `seed`, `episode`. At the end also `success` (a target was shown), `accepted` (the user
+    Each turn: `messages` (tuple of `crs_gym.task.Message`), `reward_terms` (name to value), `shown` (item numbers). At
+    a reset also `task_id`, `seed`, `episode`. At the end also `success` (a target was shown), `accepted` (the user
     accepted an item), `hit_rank` (from 1), `targets`, `outcome`, `error`. What does not apply is left out, never 0 or
     `None`: `reward_terms`, `success` and `accepted` where the simulator failed, `hit_rank` where no target was shown,
     `error` where there is none. (gymnasium's vector envs turn `None` into 0, or crash on it.)

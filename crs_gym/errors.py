@@ -48,3 +48,15 @@ class TraceError(CRSGymError):
 
 class EvaluationError(CRSGymError):
     """The evaluation of an agent stopped; the episodes that were played before are kept."""
+
+
+class ConformanceError(CRSGymError, AssertionError):
+    """A plug-in does not keep its contract; see `crs_gym.testing`.
+
+    Attributes:
+        check: The name of the check that it failed.
+    """
+
+    def __init__(self, subject: str, check: str, problem: str, way_out: str) -> None:
+        super().__init__(f"{subject} fails the check {check!r}: {problem}. Way out: {way_out}")
+        self.check = check

@@ -25,7 +25,7 @@ _IDEAL_GAIN: Final[FloatArray] = np.concatenate([[1.0], np.cumsum(DISCOUNT)]).as
 """The sum of the first so many discounts; 1 for none, so that it can be divided by."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class TurnFacts:
     """What the reward terms may know of `n` turns.
 
@@ -40,7 +40,7 @@ class TurnFacts:
         rows: `(n,)` int, the places of the turns' dialogues in `target_centroids`.
         target_centroids: `(num_dialogues, n_facets + 1)` float32, the mean of each task's targets' unit vectors.
         popular_similarity: `(n,)` float32, the mean similarity of popular items to the targets.
-        signals: The user's implicit feedback by name, `(n,)` float32 each.
+        signals: The user's implicit feedback by name, `(n,)` float32 each; `nan` where there is none.
     """
 
     catalog: Catalog
@@ -75,6 +75,8 @@ def format_term(facts: TurnFacts) -> FloatArray:
 
 def recommend_term(facts: TurnFacts) -> FloatArray:
     """Discounted gain of the targets shown for the first time, by rank, over the best gain of such a slate."""
+    if not np.count_nonzero(facts.hits):
+        return np.zeros(len(facts), np.float32)
     k = facts.items.shape[1]
     gain = row_sum(facts.hits * DISCOUNT[:k])
     return as_float32(gain / _IDEAL_GAIN[np.minimum(facts.n_targets, k)])
@@ -138,5 +140,5 @@ class RewardMix:
         terms = {name: term(facts) for name, term, _ in self._terms}
         total = np.zeros(len(facts), np.float32)
         for name, _, weight in self._terms:
-            total += weight * terms[name]
+            total += terms[name] * weight
         return total, terms

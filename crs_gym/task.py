@@ -64,7 +64,7 @@ class Taste:
     """A seeker's true taste, known exactly. Only worlds that invent their seekers (`Sample`) have one.
 
     Attributes:
-        facets: `(m,)` int64, the facets that the seeker cares about.
+        facets: `(m,)` int64, the facets that the seeker cares about, best liked first.
         weights: `(m,)` float32, how much; negative for what it avoids.
         utility: `(n_items,)` float32, the true utility of every item: the weights of its facets, and a part of its own.
         bar: The utility from which on the seeker accepts an item that it has not seen.

@@ -73,7 +73,7 @@ class UserTurn:
     signals: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class AgentTurns:
     """The recommender's turns in `n` dialogues. Build it with `of` or `from_columns`, which clean what they are given.
 
@@ -93,6 +93,7 @@ class AgentTurns:
     rankings: Sequence[tuple[int, ...]] = ()
     reasonings: Sequence[str] = ()
     known_asked: IntArray | None = None
+    _shown: list[tuple[int, ...]] | None = None
 
     @classmethod
     def of(cls, turns: Sequence[AgentTurn], k: int, n_items: int) -> AgentTurns:
@@ -150,12 +151,12 @@ class AgentTurns:
         empty = items == NO_ITEM
         in_order = np.sort(items, axis=1)
         twice = in_order[:, 1:] == in_order[:, :-1]
-        if empty.any():
+        if np.count_nonzero(empty):
             twice &= in_order[:, 1:] != NO_ITEM
             items = np.take_along_axis(items, np.argsort(empty, axis=1, kind="stable"), axis=1)
-        if twice.any():
+        if np.count_nonzero(twice):
             flags &= ~twice.any(axis=1)
-        if not flags.all():
+        if np.count_nonzero(flags) < len(flags):
             items = np.where(flags[:, None], items, NO_ITEM)
         return cls(clean, items, flags, rankings, [encodable(text) for text in reasonings])
 
@@ -191,10 +192,15 @@ class AgentTurns:
 
     def shown(self, i: int) -> tuple[int, ...]:
         """The items that row `i` shows, empty places left out."""
-        return tuple([item for item in self.items[i].tolist() if item != NO_ITEM])
+        if self._shown is None:
+            self._shown = [
+                tuple(row) if row[-1] != NO_ITEM else tuple([item for item in row if item != NO_ITEM])
+                for row in self.items.tolist()
+            ]
+        return self._shown[i]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class UserTurns:
     """The users' turns in `n` dialogues.
 
@@ -205,7 +211,7 @@ class UserTurns:
             time, and always with the same result.
         volunteered: `(n, m)` int64, items that the words name and that the recommender may not have shown yet, padded
             with `NO_ITEM`; `None` where the words name shown items only.
-        signals: Implicit feedback by name, `(n,)` float32 in [0, 1].
+        signals: Implicit feedback by name, `(n,)` float32 in [0, 1]; `nan` in rows that give no such signal.
         errors: From a row to the reason why the simulator could not answer there.
     """
 
@@ -231,7 +237,7 @@ class UserTurns:
             accepted=np.array([NO_ITEM if t.accepted is None else t.accepted for t in answered], np.int64),
             said=lambda i: (answered[i].utterance, answered[i].items),
             volunteered=volunteered,
-            signals={name: np.array([t.signals.get(name, 0.0) for t in answered], np.float32) for name in names},
+            signals={name: np.array([t.signals.get(name, np.nan) for t in answered], np.float32) for name in names},
             errors={i: turn for i, turn in enumerate(turns) if isinstance(turn, SimulatorError)},
         )
 
@@ -247,7 +253,7 @@ class UserTurns:
             decision=Decision(int(self.decision[i])),
             accepted=None if accepted == NO_ITEM else accepted,
             items=items,
-            signals={name: float(values[i]) for name, values in self.signals.items()},
+            signals={name: float(values[i]) for name, values in self.signals.items() if not np.isnan(values[i])},
         )
 
 

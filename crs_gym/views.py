@@ -88,12 +88,15 @@ class StructuredView:
             raise ValueError(f"action['items'] has shape {numbers.shape}; it must have {shape}")
         if numbers.dtype.kind not in "iu":
             raise ValueError(f"action['items'] holds {numbers.dtype}; it must hold whole numbers")
-        if numbers.size and (numbers.min() < 0 or numbers.max() > self._n_items):
+        if np.count_nonzero((numbers < 0) | (numbers > self._n_items)):
             raise ValueError(
                 f"action['items'] holds {numbers.min()} … {numbers.max()}; items are numbers from 0 to "
                 f"{self._n_items - 1}, and {self._n_items} means no item"
             )
-        return np.where(numbers == self._n_items, NO_ITEM, numbers).astype(np.int64)
+        nothing = numbers == self._n_items
+        if np.count_nonzero(nothing):
+            numbers = np.where(nothing, NO_ITEM, numbers)
+        return numbers.astype(np.int64)
 
 
 class TextView:

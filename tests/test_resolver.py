@@ -176,6 +176,8 @@ def test_ordinary_talk_names_nothing(text: str) -> None:
         "Dune: Part Two",
         "Kill Bill vol. 3",
         "The Matrix Resurrections (2021)",
+        "Big at the Seaside (1989)",
+        'I read "The Unlikely Ghost" once',
         "Ghost Rider (2007)",
         "i like the shawshenk redemption",  # misspelt, without any cue
         "Anchorman",  # a part of a title, without its year
@@ -211,6 +213,7 @@ def test_several_titles_in_their_order(text: str, names: list[str]) -> None:
         ("try shawshenk redemption (1994)", "The Shawshank Redemption (1994)", False),
         ('"Plup Fiction" maybe', "Pulp Fiction (1994)", False),
         ("- Aleins\n- x", "Aliens (1986)", False),
+        ('I loved "The Matirx Reloaded"', "The Matrix Reloaded (2003)", False),
         ("Pulp Fiction", "Pulp Fiction (1994)", True),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from crs_gym.cli.command import Plain
+from crs_gym.task import Split
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Resolver(Plain):
 
     world: str = "redial"
     """The recorded world."""
-    split: str = "test"
+    split: Split = "test"
     """The split."""
 
     def run(self) -> int:
@@ -76,9 +77,10 @@ class Resolver(Plain):
         from crs_gym.bench.resolver import measure
 
         report = measure(self.world, self.split)
-        table = Table(*report.header, title=f"Title resolver on {self.world} {self.split}", box=None)
-        for row in report.rows():
-            table.add_row(*row)
+        rows = report.rows()
+        table = Table(*rows[0], title=f"Title resolver on {self.world} {self.split}", box=None)
+        for row in rows:
+            table.add_row(*row.values())
         Console().print(table)
         return 0
 

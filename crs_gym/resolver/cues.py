@@ -6,7 +6,7 @@ Every function reads `parts` (see `tokens.split`), `low` (its folded words) and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from crs_gym.resolver.forms import ROMAN_VALUES
@@ -27,6 +27,7 @@ from crs_gym.resolver.words import (
 )
 
 QUOTES: Final = frozenset('"“”„«»*`_<>')
+_DOUBLE_QUOTES: Final = frozenset('"“”«»')
 _AROUND: Final = " \t\"“”«»'()[]*_"
 _BULLETS: Final = frozenset(" \t\n-*•–—#>+·")
 _APART: Final = frozenset(",;)]|\n\r")
@@ -44,6 +45,8 @@ _INTRODUCING: Final = frozenset({"and", "or"} | {last for _, last in _INTRODUCTI
 _DATABLE: Final = frozenset(("film", "movie", "version", "remake", "classic", "the", "of"))
 _DATED: Final = frozenset({"film", "movie", "version", "classic"} | set(YEARS) | {year + "s" for year in YEARS})
 """The last word before a title of `the 1995 film …`, `1995's …`."""
+_INNER: Final = frozenset(("of", "the", "a", "in", "at", "on", "to", "for"))
+"""Small words that join a name's parts, and seldom two films."""
 _TELLING: Final = 4
 """So many everyday words that are the whole text and a title are the title."""
 _FAR: Final = 12
@@ -104,6 +107,22 @@ def quoted(parts: list[str], start: int, end: int) -> bool:
     if not before or not after or parts[2 * start][-1].isspace() or parts[2 * end][0].isspace():
         return False
     return not QUOTES.isdisjoint(before[-1]) and not QUOTES.isdisjoint(after[0])
+
+
+def quoted_names(parts: list[str], low: list[str]) -> Iterator[tuple[int, int]]:
+    """Runs of several capitalised words, of one phrase, that quotes enclose: each is one name."""
+    opened = -1
+    for place, gap in enumerate(parts[::2]):
+        if gap == " " or _DOUBLE_QUOTES.isdisjoint(gap):
+            continue
+        if 0 <= opened < place - 1 < opened + _FAR and gap[0] in _DOUBLE_QUOTES:
+            words = parts[2 * opened + 1 : 2 * place : 2]
+            inner = "".join(parts[2 * opened + 2 : 2 * place : 2])
+            if HARD_CHARS.isdisjoint(inner) and all(
+                capital(word) or word in LINKS or not word[:1].islower() for word in words
+            ):
+                yield opened, place
+        opened = place if gap[-1] in _DOUBLE_QUOTES else -1
 
 
 def listed(parts: list[str], low: list[str], start: int, end: int) -> bool:
@@ -185,6 +204,8 @@ def goes_on(parts: list[str], low: list[str], end: int, starts_title: Callable[[
             return end + 1 == len(low) or low[end + 1] not in UNITS
         if follower in PARTS and end + 1 < len(low) and low[end + 1] not in ("1", "one", "i"):
             return True
+    if spaced and follower in _INNER:
+        return _reaches_year(parts, low, end)
     if not (spaced or gap in (": ", " - ", " – ")) or not capital(parts[2 * end + 1]) or starts_title(low, end):
         return False
     if spaced and follower not in STRICT:

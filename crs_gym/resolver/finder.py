@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, NamedTuple
@@ -131,6 +131,8 @@ class TitleResolver:
                 spans.append(span)
             if span.anchored:
                 done = span.end
+        if spans and ('"' in text or "“" in text or "«" in text):
+            spans = _without_parts(spans, cues.quoted_names(parts, low))
         return parts, self._with_leftovers(text, parts, low, spans)
 
     def _at(
@@ -261,6 +263,19 @@ class TitleResolver:
             if not any(new.start < span.end and span.start < new.end for span in (*spans, *found)):
                 found.append(new)
         return sorted([*spans, *found]) if found else spans
+
+
+def _without_parts(spans: list[Span], names: Iterator[tuple[int, int]]) -> list[Span]:
+    """The spans that are no mere part of a quoted name: if that is misspelt, a title inside it is not meant."""
+    kept: list[Span] = []
+    first, last = next(names, (0, 0))
+    for span in spans:
+        while first < last <= span.start:
+            first, last = next(names, (0, 0))
+        inside = first <= span.start and span.end <= last
+        if not inside or span.end - span.start == last - first:
+            kept.append(span)
+    return kept
 
 
 def _closes(parts: list[str], end: int, anchored: bool) -> bool:

@@ -66,6 +66,8 @@ class TitleIndex:
             direct = ""
             for words, rank in title_forms(title):
                 direct = direct or words
+                if rank == SHORT and STRICT.issuperset(words.split(" ")):
+                    continue  # the second half of `Cats: The Movie`
                 # `The Movie` is not meant by `movie`, nor `W.E.` by `we`, unless the year says so.
                 short = rank == ALIAS and words.count(" ") + 1 < CHANCE_WORDS and STRICT.issuperset(words.split(" "))
                 ranks.setdefault(words, {}).setdefault(item, SHORT if short else rank)

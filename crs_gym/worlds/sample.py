@@ -8,7 +8,6 @@ and regret and an oracle's score can be computed.
 
 from __future__ import annotations
 
-from bisect import bisect
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib.resources import files
@@ -17,9 +16,9 @@ from typing import Final, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from crs_gym.catalog import FACET_KINDS, Catalog, row_sum
+from crs_gym.catalog import FACET_KINDS, Catalog, FloatArray, row_sum
 from crs_gym.errors import WorldError
-from crs_gym.randomness import derived_key, generator
+from crs_gym.randomness import derived_key, fill_uniforms
 from crs_gym.task import SPLITS, Dialogue, Message, Profile, Split, Task, TaskKind, Taste
 from crs_gym.worlds.world import Sessions
 
@@ -47,6 +46,11 @@ _LIKED: Final = {"genre": 3, "director": 4, "star": 6, "decade": 2}
 _DISLIKED: Final = {"genre": 2, "director": 0, "star": 0, "decade": 1}
 _LIKED_WEIGHT: Final = 1.0
 _DISLIKED_WEIGHT: Final = -0.8
+_DRAWN_KINDS: Final = [
+    kind for wanted in (_LIKED, _DISLIKED) for kind, name in enumerate(FACET_KINDS) for _ in range(wanted[name])
+]
+_DRAWN_WEIGHTS: Final = [_LIKED_WEIGHT] * sum(_LIKED.values()) + [_DISLIKED_WEIGHT] * sum(_DISLIKED.values())
+"""The kind and the weight of each facet that is drawn for a seeker."""
 _OWN_PART: Final = 0.40
 _POPULAR_PART: Final = 0.15
 
@@ -159,8 +163,8 @@ class _Seekers:
         by_kind = [np.flatnonzero(catalog.facet_kinds == kind) for kind in range(len(FACET_KINDS))]
         # How often a facet is drawn follows how many films have it, as people's favourites do.
         counts = np.bincount(catalog.facet_ids, minlength=catalog.n_facets).astype(np.float64)
-        self._facets = [of_kind.tolist() for of_kind in by_kind]
-        self._facet_odds = [_starts(counts[of_kind]) for of_kind in by_kind]
+        self._facets = by_kind
+        self._facet_odds = [np.array(_starts(counts[of_kind])) for of_kind in by_kind]
         odds = catalog.popularity.astype(np.float64)
         self._film_odds = np.array(_starts(odds))
         log_odds = np.log(odds)
@@ -168,55 +172,65 @@ class _Seekers:
         # Dense facet × item values: a seeker's utilities are the sum of the few rows that it cares about.
         self._values = np.zeros((catalog.n_facets + 1, n), np.float32)
         self._values[catalog.facet_table, np.arange(n)[:, None]] = catalog.facet_values
-        self._n_facets_drawn = sum(_LIKED.values()) + sum(_DISLIKED.values())
 
     def make(self, split: Split, numbers: Sequence[int]) -> list[Task]:
         n = len(self._catalog)
-        draws = np.empty((len(numbers), n + self._n_facets_drawn + SEEN_DRAWS + 1), np.float32)
+        draws = np.empty((len(numbers), n + len(_DRAWN_KINDS) + SEEN_DRAWS + 1), np.float32)
         for row, number in zip(draws, numbers, strict=True):
-            generator(derived_key("sample", TASTE_VERSION, split, number)).random(out=row, dtype=np.float32)
-        tastes = [self._taste(facet_draws) for facet_draws in draws[:, n : n + self._n_facets_drawn].tolist()]
+            fill_uniforms(row, derived_key("sample", TASTE_VERSION, split, number))
+        tastes = self._tastes(draws[:, n : n + len(_DRAWN_KINDS)])
         own = (draws[:, :n] - np.float32(0.5)) * np.float32(_OWN_PART * np.sqrt(12.0))  # standard deviation _OWN_PART
         utility = own + self._popular_part
-        for i, (facets, weights) in enumerate(tastes):
-            utility[i] += np.array(weights, np.float32) @ self._values[facets]
+        cares = [(np.array(list(taste)), np.array(list(taste.values()), np.float32)) for taste in tastes]
+        for i, (facets, weights) in enumerate(cares):
+            utility[i] += weights @ self._values[facets]
         seen = np.searchsorted(self._film_odds, draws[:, -1 - SEEN_DRAWS : -1], side="right") - 1
         at = np.arange(len(numbers))[:, None]
         unseen = utility.copy()
         unseen[at, seen] = -np.inf
-        top = np.argpartition(unseen, n - TARGETS - 1, axis=1)[:, -TARGETS - 1 :]
-        top = top[at, np.lexsort((top, -unseen[at, top]), axis=1)]
-        top_utility = unseen[at, top]
+        top = np.empty((len(numbers), TARGETS + 1), np.int64)
+        top_utility = np.empty(top.shape, np.float32)
+        for place in range(TARGETS + 1):  # for so few, cheaper than sorting
+            top[:, place] = unseen.argmax(axis=1)
+            top_utility[:, place] = unseen[at[:, 0], top[:, place]]
+            unseen[at[:, 0], top[:, place]] = -np.inf
         # The bars lie half-way between two films, so that no rounding can move a film across.
         bars = ((top_utility[:, TARGETS - 1] + top_utility[:, TARGETS]) / 2).tolist()
-        means = (row_sum(utility) / n).tolist()
-        spreads = np.sqrt(row_sum(utility * utility) / n - np.square(means)).tolist()
+        means = row_sum(utility)[:, None] / n
+        spreads = np.sqrt(row_sum(utility * utility)[:, None] / n - means * means)
+        like_bars = np.minimum(means[:, 0] + GOOD_WORD * spreads[:, 0], bars).tolist()
+        # What was seen, best first. One film may stand there twice, next to itself.
+        seen_utility = utility[at, seen]
+        order = np.lexsort((seen, -seen_utility), axis=1)
+        seen, seen_utility = seen[at, order], seen_utility[at, order]
+        middling = _MIDDLING * spreads
+        n_liked = (seen_utility > means + middling).sum(axis=1).clip(_FAVOURITES).tolist()
+        n_not_disliked = (seen_utility >= means - middling).sum(axis=1).clip(_FAVOURITES).tolist()
         tasks = []
         for i, number in enumerate(numbers):
-            facets, weights = tastes[i]
-            like_bar = min(means[i] + GOOD_WORD * spreads[i], bars[i])
-            taste = Taste(np.array(facets, np.int64), np.array(weights, np.float32), utility[i], bars[i], like_bar)
-            known = sorted(set(zip((-utility[i, seen[i]]).tolist(), seen[i].tolist(), strict=True)))
-            favourites = tuple([item for _, item in known[:_FAVOURITES]])
-            middling = _MIDDLING * spreads[i]
-            likes = [item for cost, item in known[_FAVOURITES:] if -cost > means[i] + middling]
-            dislikes = [item for cost, item in known[_FAVOURITES:] if -cost < means[i] - middling]
-            profile = Profile((*favourites, *likes), tuple(dislikes), taste)
+            taste = Taste(*cares[i], utility[i], bars[i], like_bars[i])
+            likes = tuple(dict.fromkeys(seen[i, : n_liked[i]].tolist()))
+            dislikes = tuple(dict.fromkeys(seen[i, n_not_disliked[i] :].tolist()))
+            favourites = likes[:_FAVOURITES]
+            profile = Profile(likes, dislikes, taste)
             targets = tuple(top[i, :TARGETS].tolist())
             opening = self._opening(favourites, draws.item(i, -1))
             tasks.append(Task(f"sample/{split}/{number}", split, (opening,), profile, targets))
         return tasks
 
-    def _taste(self, draws: list[float]) -> tuple[list[int], list[float]]:
-        """The facets that a seeker cares about, and how much. One drawn twice keeps the weight of its first draw."""
-        weights: dict[int, float] = {}
-        draw = iter(draws)
-        for weight, wanted in ((_LIKED_WEIGHT, _LIKED), (_DISLIKED_WEIGHT, _DISLIKED)):
-            for kind, name in enumerate(FACET_KINDS):
-                for _ in range(wanted[name]):
-                    facet = self._facets[kind][bisect(self._facet_odds[kind], next(draw)) - 1]
-                    weights.setdefault(facet, weight)
-        return list(weights), list(weights.values())
+    def _tastes(self, draws: FloatArray) -> list[dict[int, float]]:
+        """For each seeker, the facets that it cares about, and how much, best liked first.
+
+        A facet drawn twice keeps the weight of its first draw.
+        """
+        columns = []
+        for place, kind in enumerate(_DRAWN_KINDS):
+            of_kind = np.searchsorted(self._facet_odds[kind], draws[:, place], side="right") - 1
+            columns.append(self._facets[kind][of_kind])
+        facets = np.stack(columns, axis=1)[:, ::-1].tolist()
+        # A later entry of a dict replaces an earlier one, so the first draws come last; then they are turned round.
+        last_first = [dict(zip(row, _DRAWN_WEIGHTS[::-1], strict=True)) for row in facets]
+        return [{facet: weights[facet] for facet in reversed(weights)} for weights in last_first]
 
     def _opening(self, favourites: tuple[int, ...], draw: float) -> Message:
         names = self._catalog.names

@@ -9,7 +9,7 @@ import numpy as np
 
 from crs_gym.catalog import FACET_KINDS, NO_ITEM, Catalog, IntArray
 from crs_gym.questions import NO_QUESTION
-from crs_gym.randomness import uniforms
+from crs_gym.randomness import fill_uniforms
 from crs_gym.simulator import Seeker
 from crs_gym.turns import AgentTurns, Decision, UserTurns
 from crs_simulators.agenda.taste import NO_FACET, Tastes
@@ -88,9 +88,8 @@ class AgendaSimulator:
 
     def reset(self, rows: IntArray, seekers: Sequence[Seeker]) -> None:
         """Put a new seeker into each of `rows`."""
-        _, turns, purposes = self._noise.shape
         for row, seeker in zip(rows.tolist(), seekers, strict=True):
-            self._noise[row] = uniforms(seeker.key, turns, purposes)
+            fill_uniforms(self._noise[row], seeker.key)
             self._tastes.seat(row, seeker.profile)
             self._likes[row] = seeker.profile.likes
         self._turn[rows] = 0
@@ -149,7 +148,7 @@ class AgendaSimulator:
         leaves = in_vain & (patience <= 0)
         words = Words(
             catalog=self._catalog,
-            facet_weights=[tastes.facet_weights[row] for row in rows.tolist()],
+            facet_weights=list(map(tastes.facet_weights.__getitem__, rows.tolist())),
             reaction=reaction,
             item=item,
             asked=kind,

@@ -86,10 +86,7 @@ class Tastes:
         What popular films have in common is taken off: that someone likes dramas says little, since half of all are.
         """
         catalog = self._catalog
-        weights = self._weights[row]
-        weights[:] = 0.0
-        if profile.likes:
-            weights += catalog.centroid(profile.likes)
+        weights = catalog.centroid(profile.likes, out=self._weights[row])
         if profile.dislikes:
             weights -= DISLIKE_WEIGHT * catalog.centroid(profile.dislikes)
         own = np.flatnonzero(weights)
@@ -98,19 +95,20 @@ class Tastes:
         places = [int(len(utility) * (1 - LIKED_SHARE)), int(len(utility) * (1 - ACCEPTED_SHARE))]
         # A seeker of whom nothing is known likes everything alike; a bar above that keeps it from accepting at random.
         self.bars[row] = np.maximum(np.partition(utility, places)[places], np.finfo(np.float32).eps)
+        own = own[np.argsort(-weights[own], kind="stable")]
         self._remember(row, own.tolist(), weights[own].tolist())
 
     def _remember(self, row: int, facets: Sequence[int], weights: Sequence[float]) -> None:
-        """Keep what the seeker can say about facets."""
+        """Keep what the seeker can say about facets; they come best liked first."""
         self.facet_weights[row] = dict(zip(facets, weights, strict=True))
-        favourites = [[NO_FACET] * (TOLD_PER_KIND + 1) for _ in range(len(FACET_KINDS) + 1)]
+        favourites = self.favourites[row]
+        favourites.fill(NO_FACET)
         filled = [0] * len(FACET_KINDS)
         kinds = self._catalog.facet_kind_list
-        for weight, facet in sorted(zip([-weight for weight in weights], facets, strict=True)):
-            if weight >= 0:
+        for facet, weight in zip(facets, weights, strict=True):
+            if weight <= 0:
                 break
             kind = kinds[facet]
             if filled[kind] < TOLD_PER_KIND:
-                favourites[kind][filled[kind]] = facet
+                favourites[kind, filled[kind]] = facet
                 filled[kind] += 1
-        self.favourites[row] = favourites

@@ -115,7 +115,7 @@ class Opening:
         return _pick(_OPENINGS, self.draw).format(item=self.catalog.names[item]), (item,)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Words:
     """What `n` users have to say, decided and not yet worded. All columns are `(n,)`.
 
