@@ -10,10 +10,12 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from crs_gym.numeric import FloatArray, IntArray, as_float32, row_sum
 
 if TYPE_CHECKING:
     from crs_gym.resolver import TitleResolver
@@ -25,30 +27,14 @@ KIND_SHARES: Final = (0.4, 0.2, 0.2, 0.2)
 """How much each kind of facet counts in the similarity of two items (our choice): genre as much as two of the others,
 since every item has one, and people name it first."""
 
+_BELOW_ONE: Final = 0.99
+"""Keeps what is "above popular items" a fraction even in a catalogue whose items are all alike."""
+
 POPULAR_ITEMS: Final = 100
 """How many of the most popular items make up "popular items" where a score is held against them."""
 
 NO_ITEM: Final = -1
 """Stands in an array of items for "no item in this place"."""
-
-IntArray = NDArray[np.int64]
-"""Numbers that index: of the type that numpy indexes with, since it converts any other at each look-up."""
-FloatArray = NDArray[np.float32]
-
-
-def row_sum(values: NDArray[Any]) -> NDArray[Any]:
-    """The sum over the last axis of a contiguous array, for each row by itself.
-
-    Matrix products and einsum choose their order of summation by the shape of the whole batch, so a row's last digits
-    would depend on its neighbours. Here they do not.
-    """
-    total: NDArray[Any] = np.add.reduce(values, axis=-1)
-    return total
-
-
-def as_float32(values: NDArray[Any]) -> FloatArray:
-    """`values` as float32, typed."""
-    return np.asarray(values, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,8 +239,9 @@ class Catalog:
 
     @cached_property
     def popular_similarity(self) -> FloatArray:
-        """`(n_items,)` each item's mean similarity to the `POPULAR_ITEMS` most popular items, in [0, 1]."""
-        return as_float32(row_sum(self.popular_centroid[self.facet_table] * self.facet_values))
+        """`(n_items,)` each item's mean similarity to the `POPULAR_ITEMS` most popular items, in [0, 1)."""
+        similarity = row_sum(self.popular_centroid[self.facet_table] * self.facet_values)
+        return as_float32(np.minimum(similarity, _BELOW_ONE))
 
     @cached_property
     def resolver(self) -> TitleResolver:

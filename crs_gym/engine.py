@@ -15,10 +15,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from crs_gym.catalog import NO_ITEM, Catalog, FloatArray, IntArray, row_sum
+from crs_gym.catalog import NO_ITEM, Catalog
 from crs_gym.errors import SimulatorError
+from crs_gym.numeric import FloatArray, IntArray, row_count
 from crs_gym.randomness import episode_key
-from crs_gym.reward import RewardMix, TurnFacts
+from crs_gym.reward import BEST_GAIN, RewardMix, TurnFacts
 from crs_gym.simulator import NamedSimulator, Seeker
 from crs_gym.task import Message, Task
 from crs_gym.transcript import render_message, with_shown_items
@@ -67,7 +68,7 @@ class StepResult:
 
     rows: IntArray
     rewards: FloatArray
-    terms: Mapping[str, FloatArray]
+    terms: Mapping[str, Sequence[float] | FloatArray]
     terminated: NDArray[np.bool_]
     truncated: NDArray[np.bool_]
     done: NDArray[np.bool_]
@@ -80,7 +81,7 @@ class TurnRecord:
 
     agents: AgentTurns
     users: UserTurns
-    terms: Mapping[str, FloatArray]
+    terms: Mapping[str, Sequence[float] | FloatArray]
     rewards: FloatArray
     errors: Mapping[int, SimulatorError]
     i: int
@@ -134,7 +135,7 @@ class DialogueEngine:
         self._is_target = np.zeros((n, len(catalog) + 1), bool)
         self._target_centroids = np.zeros((n, catalog.n_facets + 1), np.float32)
         self._popular_similarity = np.zeros(n, np.float32)
-        self._n_targets = np.zeros(n, np.int64)
+        self._best_gain = np.ones(n, np.float32)
         self.turn = np.zeros(n, np.int64)
         self.active = np.zeros(n, bool)
         self.success = np.zeros(n, bool)
@@ -145,7 +146,7 @@ class DialogueEngine:
         self._openings: list[UserTurn | None] = [None] * n
         self._log: list[list[TurnRecord]] = [[] for _ in range(n)]
         self._messages: list[list[Message]] = [[] for _ in range(n)]
-        self._dialogue: list[str] = [""] * n
+        self._dialogue: list[tuple[str, int]] = [("", 0)] * n  # the text, and how many messages it holds
         self._pending: tuple[IntArray, AgentTurns, TurnFacts] | None = None
 
     # ---------------------------------------------------------------- the game
@@ -163,14 +164,14 @@ class DialogueEngine:
             is_target[targets] = True
             self.catalog.centroid(targets, out=self._target_centroids[row])
             self._popular_similarity[row] = sum(self.catalog.popular_similarity[targets].tolist()) / len(targets)
-            self._n_targets[row] = len(targets)
+            self._best_gain[row] = BEST_GAIN[min(len(targets), self.k)]
             self.episodes[row] = episode
             self._outcomes[row] = None
             self._errors[row] = None
             self._openings[row] = None
             self._log[row] = []
             self._messages[row] = list(task.context)
-            self._dialogue[row] = ""
+            self._dialogue[row] = "", 0
         self.turn[rows] = 0
         self.active[rows] = True
         self.success[rows] = False
@@ -214,19 +215,23 @@ class DialogueEngine:
         if np.count_nonzero(self.active[rows]) < len(rows):
             over = rows[~self.active[rows]].tolist()
             raise ValueError(f"the episodes in rows {over} are over: reset them before the next step")
-        column = rows[:, None]
-        new = ~self._known[column, turns.items]
+        # One dialogue on plain numbers, many in columns: see `crs_gym.numeric`.
+        one = len(rows) == 1
+        at = rows[0] if one else rows
+        items = turns.items[0] if one else turns.items
+        column = at if one else rows[:, None]
+        new = ~self._known[column, items]
         facts = TurnFacts(
             catalog=self.catalog,
-            items=turns.items,
-            n_shown=row_sum(turns.items != NO_ITEM),
+            items=items,
+            n_shown=row_count(items != NO_ITEM),
             new=new,
-            hits=new & self._is_target[column, turns.items],
-            n_targets=self._n_targets[rows],
-            understood=turns.understood,
-            rows=rows,
+            hits=new & self._is_target[column, items],
+            best_gain=self._best_gain[at],
+            understood=turns.understood[0] if one else turns.understood,
+            rows=at,
             target_centroids=self._target_centroids,
-            popular_similarity=self._popular_similarity[rows],
+            popular_similarity=self._popular_similarity[at],
             signals={},
         )
         self._pending = (rows, turns, facts)
@@ -243,13 +248,17 @@ class DialogueEngine:
         if len(users) != len(rows):
             raise ValueError(f"{len(users)} answers for {len(rows)} recommendations: the users must answer each")
         if users.signals:
-            facts = replace(facts, signals=users.signals)
+            signals = users.signals
+            if len(rows) == 1:
+                signals = {name: values[0] for name, values in signals.items()}
+            facts = replace(facts, signals=signals)
         errors = self._errors_of(users, rows, turns)
         self._pending = None
         rewards, terms = self.reward_mix(facts)
         if np.count_nonzero(facts.hits):
-            first = facts.hits.any(axis=1) & ~self.success[rows]
-            self.hit_rank[rows[first]] = facts.hits[first].argmax(axis=1) + 1
+            hits = np.atleast_2d(facts.hits)
+            first = hits.any(axis=1) & ~self.success[rows]
+            self.hit_rank[rows[first]] = hits[first].argmax(axis=1) + 1
             self.success[rows[first]] = True
         self._known[rows[:, None], turns.items] = True
         if users.volunteered is not None:  # what the user names is no discovery of the recommender's any more
@@ -313,12 +322,12 @@ class DialogueEngine:
 
     def dialogue(self, row: int) -> str:
         """The dialogue in `row` so far as text, one line a message."""
-        text = self._dialogue[row]
-        read = text.count("\n") + 1 if text else 0
+        text, read = self._dialogue[row]
         messages = self._rendered(row)
         if read < len(messages):
             lines = [render_message(message.role, message.text) for message in messages[read:]]
-            self._dialogue[row] = text = "\n".join([text, *lines] if text else lines)
+            text = "\n".join([text, *lines] if text else lines)
+            self._dialogue[row] = text, len(messages)
         return text
 
     # ---------------------------------------------------------------- inside

@@ -112,7 +112,7 @@ class ConversationEnv(gym.Env[dict[str, Any], Any]):
         fresh = int(self.np_random.integers(2**31)) if self._counter.unseeded else 0
         number = self._counter.next(seed, fresh)
         episode = (
-            self._game.episode_on(chosen["task"], *number) if "task" in chosen else self._game.episodes([number])[0]
+            self._game.episode_on(chosen["task"], *number) if "task" in chosen else self._game.next_episode(*number)
         )
         self.engine.reset(self.engine.all_rows, [episode])
         if self.engine.error(0) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from crs_gym.config import EnvConfig
 from crs_gym.engine import DialogueEngine, Episode
@@ -15,6 +15,10 @@ from crs_gym.worlds import load_world
 
 if TYPE_CHECKING:
     from crs_gym.worlds.world import World
+
+
+_AHEAD: Final = 16
+"""How many episodes are made at once in a single env: seekers are cheaper by the dozen."""
 
 
 class Game:
@@ -46,6 +50,7 @@ class Game:
             max_turns=config.max_turns,
             reward=config.reward,
         )
+        self._ahead: dict[tuple[int, int], Episode] = {}
         self.setting = Setting(
             world=self.world.name,
             world_fingerprint=self.world.fingerprint,
@@ -61,10 +66,21 @@ class Game:
 
     def episodes(self, numbers: Sequence[tuple[int, int]]) -> list[Episode]:
         """The `episode`-th episode of each `(seed, episode)`: its task is drawn from the split by that key."""
-        indices = [index_below(len(self.tasks), seed, episode) for seed, episode in numbers]
+        n = len(self.tasks)
+        indices = [index_below(n, seed, episode) for seed, episode in numbers]
         take = getattr(self.tasks, "take", None)  # several at once, where the world can make them cheaper
         tasks = take(indices) if take is not None else [self.tasks[index] for index in indices]
         return [Episode(task, seed, episode) for task, (seed, episode) in zip(tasks, numbers, strict=True)]
+
+    def next_episode(self, seed: int, episode: int) -> Episode:
+        """The `episode`-th episode of `seed`. Where they are played one after the other, some are made ahead."""
+        found = self._ahead.pop((seed, episode), None)
+        if found is None:
+            ahead = _AHEAD if episode > 0 else 1  # a second episode shows that the seed is played on
+            made = self.episodes([(seed, episode + i) for i in range(ahead)])
+            found, *rest = made
+            self._ahead = {(seed, later.episode): later for later in rest}
+        return found
 
     def episode_on(self, task: Any, seed: int, episode: int) -> Episode:
         """The `episode`-th episode of `seed` on a task of one's choice.

@@ -13,8 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from crs_gym.catalog import FloatArray
-
+from crs_gym.numeric import FloatArray
 
 _LOW: Final = 2**64 - 1
 _ZEROS: Final = np.zeros(4, np.uint64)

@@ -7,102 +7,100 @@ SMTPO (arXiv 2604.03671); the formulas and weights are our choice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crs_gym.catalog import Catalog, FloatArray, IntArray, as_float32, row_sum
+from crs_gym.catalog import Catalog
 from crs_gym.errors import UnknownNameError
+from crs_gym.numeric import FloatArray, IntArray, between_0_and_1, column, row_count, row_sum
 
 _LONGEST_SLATE: Final = 1024
 DISCOUNT: Final[FloatArray] = (1.0 / np.log2(np.arange(2, _LONGEST_SLATE + 2))).astype(np.float32)
 """The weight of rank 1, 2, …: `1 / log2(rank + 1)` (Järvelin and Kekäläinen 2002, as in nDCG)."""
-_TINY: Final = np.float32(1e-6)
-_IDEAL_GAIN: Final[FloatArray] = np.concatenate([[1.0], np.cumsum(DISCOUNT)]).astype(np.float32)
+BEST_GAIN: Final[FloatArray] = np.concatenate([[1.0], np.cumsum(DISCOUNT)]).astype(np.float32)
 """The sum of the first so many discounts; 1 for none, so that it can be divided by."""
 
 
 @dataclass(slots=True, eq=False)
 class TurnFacts:
-    """What the reward terms may know of `n` turns.
+    """What the reward terms may know of a turn, or of `n` turns at once.
+
+    A batch has a leading dimension `n`; a single turn has none, and its `()` facts are plain numbers. Terms that work
+    along the last axis serve both.
 
     Attributes:
         catalog: The catalogue.
-        items: `(n, k)` int64, shown items, `NO_ITEM` in empty places.
-        n_shown: `(n,)` int, how many items are shown; they stand in the first places.
+        items: `(n, k)` int64, shown items, `NO_ITEM` behind them.
+        n_shown: `(n,)` int64, how many items are shown.
         new: `(n, k)` bool, the place holds an item that was neither shown nor named before.
         hits: `(n, k)` bool, the place holds a target that is shown for the first time.
-        n_targets: `(n,)` int, how many targets the tasks have.
+        best_gain: `(n,)` float32, the highest discounted gain that a slate could have, given the number of targets.
         understood: `(n,)` bool, the turn can be read and is complete.
-        rows: `(n,)` int, the places of the turns' dialogues in `target_centroids`.
+        rows: `(n,)` int64, the places of the turns' dialogues in `target_centroids`.
         target_centroids: `(num_dialogues, n_facets + 1)` float32, the mean of each task's targets' unit vectors.
-        popular_similarity: `(n,)` float32, the mean similarity of popular items to the targets.
-        signals: The user's implicit feedback by name, `(n,)` float32 each; `nan` where there is none.
+        popular_similarity: `(n,)` float32, the mean similarity of popular items to the targets, below 1.
+        signals: The user's implicit feedback by name, `(n,)` float32 each.
     """
 
     catalog: Catalog
     items: IntArray
-    n_shown: NDArray[np.int64]
+    n_shown: Any
     new: NDArray[np.bool_]
     hits: NDArray[np.bool_]
-    n_targets: NDArray[np.int64]
-    understood: NDArray[np.bool_]
-    rows: IntArray
+    best_gain: Any
+    understood: Any
+    rows: Any
     target_centroids: FloatArray
-    popular_similarity: FloatArray
-    signals: Mapping[str, FloatArray]
-
-    def __len__(self) -> int:
-        return len(self.items)
+    popular_similarity: Any
+    signals: Mapping[str, Any]
 
     def similarity(self) -> FloatArray:
         """`(n, k)` float32 in [0, 1], each shown item's mean similarity to the targets; 0 in empty places."""
-        facets = self.catalog.slate_facets[self.items]  # (n, k, widest)
-        shared = self.target_centroids[self.rows[:, None, None], facets]
-        return as_float32(row_sum(shared * self.catalog.slate_values[self.items]))
+        rows = self.rows[:, None, None] if self.items.ndim > 1 else self.rows
+        shared = self.target_centroids[rows, self.catalog.slate_facets[self.items]]  # (n, k, widest)
+        similarity: FloatArray = row_sum(shared * self.catalog.slate_values[self.items])
+        return similarity
 
 
-RewardTerm = Callable[[TurnFacts], FloatArray]
+RewardTerm = Callable[[TurnFacts], Any]
+"""From facts to `(n,)` numbers in [0, 1]; from the facts of a single turn to one number."""
 
 
-def format_term(facts: TurnFacts) -> FloatArray:
+def format_term(facts: TurnFacts) -> Any:
     """1 if the turn can be read and is complete, else 0."""
-    return facts.understood.astype(np.float32)
+    return facts.understood * 1.0
 
 
-def recommend_term(facts: TurnFacts) -> FloatArray:
+def recommend_term(facts: TurnFacts) -> Any:
     """Discounted gain of the targets shown for the first time, by rank, over the best gain of such a slate."""
-    if not np.count_nonzero(facts.hits):
-        return np.zeros(len(facts), np.float32)
-    k = facts.items.shape[1]
-    gain = row_sum(facts.hits * DISCOUNT[:k])
-    return as_float32(gain / _IDEAL_GAIN[np.minimum(facts.n_targets, k)])
+    return row_sum(facts.hits * DISCOUNT[: facts.items.shape[-1]]) / facts.best_gain
 
 
-def preference_term(facts: TurnFacts) -> FloatArray:
+def preference_term(facts: TurnFacts) -> Any:
     """How far the slate shares the targets' attributes, above what popular items would: partial credit.
 
     The rank-discounted mean similarity of the shown items (repeated ones count 0), less the mean similarity of popular
     items, scaled so that 1 is a slate that shares everything. The mean is taken before the difference is cut
     at 0: a slate of random items cannot earn by a few lucky places.
     """
-    weights = DISCOUNT[: facts.items.shape[1]]
-    mean = row_sum(facts.similarity() * (facts.new * weights)) / _IDEAL_GAIN[facts.n_shown]
+    weights = DISCOUNT[: facts.items.shape[-1]]
+    mean = row_sum(facts.similarity() * (facts.new * weights)) / BEST_GAIN[facts.n_shown]
     floor = facts.popular_similarity
-    return as_float32(np.minimum(np.maximum((mean - floor) / np.maximum(1.0 - floor, _TINY), 0.0), 1.0))
+    return between_0_and_1((mean - floor) / (1.0 - floor))
 
 
-def novelty_term(facts: TurnFacts) -> FloatArray:
+def novelty_term(facts: TurnFacts) -> Any:
     """The share of shown items that were neither shown nor named before; 0 for an empty slate."""
-    return as_float32(row_sum(facts.new) / np.maximum(facts.n_shown, 1))
+    return row_count(facts.new) / (facts.n_shown + (facts.n_shown == 0))
 
 
-def turn_cost_term(facts: TurnFacts) -> FloatArray:
+def turn_cost_term(facts: TurnFacts) -> Any:
     """1 on every turn: the price of the user's time, with a negative weight."""
-    return np.ones(len(facts), np.float32)
+    return facts.understood * 0.0 + 1.0
 
 
 REWARD_TERMS: Final[dict[str, RewardTerm]] = {
@@ -133,12 +131,15 @@ class RewardMix:
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not np.isfinite(weight):
                 raise ValueError(f"reward[{name!r}]={weight!r}: a weight must be a finite number")
         self.weights = dict(weights)
-        self._terms = [(name, REWARD_TERMS[name], np.float32(weight)) for name, weight in weights.items()]
+        self._terms = [(name, REWARD_TERMS[name], float(weight)) for name, weight in weights.items()]
 
-    def __call__(self, facts: TurnFacts) -> tuple[FloatArray, dict[str, FloatArray]]:
-        """`(n,)` rewards, and each term before its weight by name, `(n,)` in [0, 1]."""
-        terms = {name: term(facts) for name, term, _ in self._terms}
-        total = np.zeros(len(facts), np.float32)
-        for name, _, weight in self._terms:
-            total += terms[name] * weight
-        return total, terms
+    def __call__(self, facts: TurnFacts) -> tuple[FloatArray, dict[str, Sequence[float] | FloatArray]]:
+        """`(n,)` rewards, and each term before its weight by name, `(n,)` in [0, 1]; of a single turn with n = 1."""
+        total: Any = 0.0
+        terms = {}
+        one = facts.items.ndim == 1
+        for name, term, weight in self._terms:
+            value = term(facts)
+            total = total + value * weight
+            terms[name] = [value] if one else value
+        return column(total), terms

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from crs_gym.catalog import Catalog, IntArray
+from crs_gym.catalog import Catalog
+from crs_gym.numeric import IntArray
 from crs_gym.plugins import PluginRegistry
 from crs_gym.task import Message, Profile
 from crs_gym.turns import AgentTurns, UserTurns

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from crs_gym.catalog import FloatArray, IntArray
+from crs_gym.numeric import FloatArray, IntArray
 
 Role = Literal["user", "recommender"]
 Split = Literal["train", "valid", "test"]

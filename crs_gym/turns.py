@@ -13,8 +13,9 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from crs_gym.catalog import NO_ITEM, FloatArray, IntArray
+from crs_gym.catalog import NO_ITEM
 from crs_gym.errors import SimulatorError
+from crs_gym.numeric import FloatArray, IntArray
 from crs_gym.questions import asked_facet
 from crs_gym.transcript import encodable, one_line
 
@@ -153,7 +154,8 @@ class AgentTurns:
         twice = in_order[:, 1:] == in_order[:, :-1]
         if np.count_nonzero(empty):
             twice &= in_order[:, 1:] != NO_ITEM
-            items = np.take_along_axis(items, np.argsort(empty, axis=1, kind="stable"), axis=1)
+            if np.count_nonzero(empty[:, :-1] > empty[:, 1:]):
+                items = np.take_along_axis(items, np.argsort(empty, axis=1, kind="stable"), axis=1)
         if np.count_nonzero(twice):
             flags &= ~twice.any(axis=1)
         if np.count_nonzero(flags) < len(flags):

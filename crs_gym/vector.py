@@ -10,11 +10,12 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from crs_gym.catalog import Catalog, IntArray
+from crs_gym.catalog import Catalog
 from crs_gym.config import EnvConfig
 from crs_gym.engine import DialogueEngine, StepResult
 from crs_gym.env import final_facts, make_observation_space, make_view, observe, read_options
 from crs_gym.game import EpisodeCounter, Game
+from crs_gym.numeric import IntArray
 from crs_gym.turns import AgentTurns
 from crs_gym.worlds.world import World
 
@@ -198,7 +199,7 @@ class ConversationVectorEnv(VectorEnv[dict[str, Any], Any, NDArray[Any]]):
         terms: dict[str, Any] = {}
         for name, values in result.terms.items():
             terms[name] = np.zeros(self.num_envs, np.float32)
-            terms[name][mask] = values[scored]
+            terms[name][mask] = np.asarray(values)[scored]
             terms[f"_{name}"] = mask
         infos["reward_terms"], infos["_reward_terms"] = terms, mask
         done = result.rows[result.done].tolist()

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from gymnasium import spaces
 
-from crs_gym.catalog import NO_ITEM, Catalog, IntArray
+from crs_gym.catalog import NO_ITEM, Catalog
+from crs_gym.numeric import IntArray
 from crs_gym.reading import MAX_TEXT, read_text
 from crs_gym.spaces import Utterance
 from crs_gym.turns import MAX_UTTERANCE, AgentTurns

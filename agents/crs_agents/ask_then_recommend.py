@@ -19,7 +19,8 @@ from crs_agents.information_gain import InformationGain
 from crs_agents.ranking import CHUNK, best_new_items, show
 from crs_agents.wording import question
 from crs_gym.agent import AgentEntry, Observation
-from crs_gym.catalog import FACET_KINDS, FloatArray
+from crs_gym.catalog import FACET_KINDS
+from crs_gym.numeric import FloatArray
 from crs_gym.questions import NO_QUESTION, asked_facet
 from crs_gym.simulator import parse_options
 from crs_gym.turns import AgentTurn

@@ -11,7 +11,8 @@ from crs_agents.ease import EaseConfig, EaseScorer, popularity_share
 from crs_agents.feedback import FeedbackReader, Opinions
 from crs_agents.history import own_start, wanted_items
 from crs_gym.agent import Observation
-from crs_gym.catalog import Catalog, FloatArray
+from crs_gym.catalog import Catalog
+from crs_gym.numeric import FloatArray
 from crs_gym.task import Message
 from crs_gym.worlds.world import World
 

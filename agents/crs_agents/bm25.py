@@ -12,7 +12,8 @@ import numpy as np
 
 from crs_agents.ranking import RankingAgent
 from crs_gym.agent import AgentEntry, Observation
-from crs_gym.catalog import Catalog, FloatArray
+from crs_gym.catalog import Catalog
+from crs_gym.numeric import FloatArray
 from crs_gym.worlds.world import World
 
 

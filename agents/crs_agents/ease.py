@@ -18,7 +18,7 @@ from crs_agents.feedback import FeedbackReader
 from crs_agents.history import history_matrix, session_matrix, wanted_items
 from crs_agents.ranking import RankingAgent
 from crs_gym.agent import AgentEntry, Observation
-from crs_gym.catalog import FloatArray, IntArray
+from crs_gym.numeric import FloatArray, IntArray
 from crs_gym.simulator import parse_options
 from crs_gym.worlds.world import Sessions, World
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from crs_agents.wording import recommendation
 from crs_gym.agent import Observation
-from crs_gym.catalog import Catalog, FloatArray, IntArray
+from crs_gym.catalog import Catalog
+from crs_gym.numeric import FloatArray, IntArray
 from crs_gym.turns import AgentTurn
 
 CHUNK: Final = 256
@@ -98,6 +99,6 @@ def _sort_keys(scores: FloatArray, places: IntArray) -> NDArray[np.int64]:
     `argpartition` breaks ties by chance of layout; integers that are never equal leave it nothing to break. A float32's
     bits, read as an integer, are in the order of the numbers once the bits below the sign of negative ones are turned.
     """
-    bits = (scores + np.float32(0.0)).view(np.int64)  # adding 0 turns -0.0 into 0.0
-    ordered = bits ^ ((bits >> 31) & np.int64(0x7FFFFFFF))
+    bits = (scores + np.float32(0.0)).view(np.int32)  # adding 0 turns -0.0 into 0.0
+    ordered = bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
     return (ordered.astype(np.int64) << 32) - places

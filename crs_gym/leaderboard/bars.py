@@ -68,7 +68,7 @@ def outcomes(run: Run, looks: Mapping[str, Look], name: str) -> str:
                         number(share, 0),
                         ha="center",
                         va="center",
-                        color=tone(f"on-{end}"),
+                        color=tone("ink" if rows.looks[i].kind == "ceiling" else f"on-{end}"),
                         fontsize=FONT - 1.5,
                     )
                 start += share

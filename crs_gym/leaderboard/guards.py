@@ -47,9 +47,13 @@ def guards_of(run: Run) -> list[Guard]:
 
 
 def adversaries(results: Results) -> Guard:
-    """Whether every adversary scores below `popularity`, in what is found and in what is paid."""
-    title = f"Adversaries stay below {REFERENCE}"
-    metrics = ("success", "return") if results.protocol == "interactive" else ("recall@10", "ndcg@10")
+    """Whether every adversary scores below `popularity`, in what is found and in what is paid.
+
+    In a single turn an adversary may do as well: one that repeats what is popular is then `popularity` itself.
+    """
+    interactive = results.protocol == "interactive"
+    title = f"Adversaries stay below {REFERENCE}" if interactive else f"Adversaries do no better than {REFERENCE}"
+    metrics = ("success", "return") if interactive else ("recall@10", "ndcg@10")
     rivals = [agent for agent in results.agents if agent.adversary]
     reference = next((agent for agent in results.agents if agent.name == REFERENCE), None)
     if not rivals or reference is None:
@@ -64,16 +68,19 @@ def adversaries(results: Results) -> Guard:
             own, bar = figure_of(agent, metric).mean, figure_of(reference, metric).mean
             if own is None or bar is None:
                 unscored.append(f"{name} ({metric})")
-            elif own >= bar:
+            elif own > bar or (own == bar and interactive):
                 above.append(f"{name} ({metric} {_value(agent, metric)}, {REFERENCE} {_value(reference, metric)})")
-            elif results.baseline == REFERENCE and not _clear(agent, metric):
+            elif interactive and results.baseline == REFERENCE and not _clear(agent, metric):
                 close.append(f"{name} ({metric})")
     heading = ("", *(f"{metric} %" if metric != "return" else metric for metric in metrics))
     if above:
-        return Guard(title, "fails", f"Not below: {', '.join(above)}.", heading, tuple(rows))
+        return Guard(
+            title, "fails", f"{'Not below' if interactive else 'Above'}: {', '.join(above)}.", heading, tuple(rows)
+        )
     if unscored:
         return Guard(title, "untested", f"Not scored: {', '.join(unscored)}.", heading, tuple(rows))
-    words = f"All {len(rivals)} score below {REFERENCE} in {' and '.join(metrics)}"
+    told = f"All {len(rivals)} score below" if interactive else f"None of {len(rivals)} scores above"
+    words = f"{told} {REFERENCE} in {' and '.join(metrics)}"
     words += f"; not significantly: {', '.join(close)}." if close else "."
     return Guard(title, "holds", words, heading, tuple(rows))
 

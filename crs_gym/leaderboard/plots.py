@@ -125,7 +125,7 @@ def _variety(run: Run, looks: Mapping[str, Look], prefix: str) -> Plot:
             looks,
             rows.variety,
             heading="items",
-            unit="dot: % of the catalogue shown, ring: % of lists shown more than once",
+            unit="dot: catalogue shown, ring: lists repeated, %",
             name=f"{prefix}-variety",
         ),
     )

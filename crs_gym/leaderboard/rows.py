@@ -19,6 +19,8 @@ ROW: Final = 21.0
 _GAP: Final = 9.0
 """Extra space between ceilings, agents and adversaries."""
 _LONGEST_LABEL: Final = 24
+_FLAT: Final = 2.5
+"""A ceiling this many times as high as all others is drawn as an arrow at the end of the scale."""
 _RIGHT: Final = 44.0
 """Units from the axes to the right end of the texts beside them."""
 
@@ -100,10 +102,15 @@ def whiskers(
         base = next((figure_of(a, metric).mean for a in ordered if a.name == results.baseline), None)
         if base is not None:
             axes.axvline(base * factor, color=tone("muted"), linewidth=1, linestyle=(0, (1, 2)))
+        limit = _limit(ordered, looks, metric)
         for i, (agent, look) in enumerate(zip(rows.agents, rows.looks, strict=True)):
             own = figure_of(agent, metric)
             if own.mean is None:
                 rows.at_right(axes, i, NONE)
+                continue
+            rows.at_right(axes, i, number(own.mean * factor, places))
+            if limit is not None and own.mean > limit:
+                axes.plot(limit * factor, rows.middles[i], ">", markersize=6, color=tone(look.tone), clip_on=False)
                 continue
             _whisker(axes, own, factor, rows.middles[i], look)
             axes.plot(
@@ -116,9 +123,11 @@ def whiskers(
                 markeredgewidth=1.6,
                 clip_on=False,
             )
-            rows.at_right(axes, i, number(own.mean * factor, places))
+        if limit is not None:
+            axes.set_xlim(right=limit * factor)
+            unit += "; arrow: beyond the scale"
         if factor == 100.0:
-            axes.set_xlim(0, 100)
+            axes.set_xlim(0, 100 if limit is None else limit * factor)
         axes.set_xlabel(unit, color=tone("muted"), fontsize=FONT - 1, labelpad=5)
         return render(figure, name, f"{metric} of each agent with 95% intervals; the table holds the figures")
 
@@ -200,6 +209,16 @@ def _place(agent: AgentResults, metric: str, looks: Mapping[str, Look]) -> tuple
     order = {"ceiling": 0, "agent": 1, "adversary": 2}
     mean = figure_of(agent, metric).mean
     return order[looks[agent.name].kind], math.inf if mean is None else -mean
+
+
+def _limit(agents: Sequence[AgentResults], looks: Mapping[str, Look], metric: str) -> float | None:
+    """Where the scale ends, if a ceiling would press all others flat."""
+    highs = dict.fromkeys(("agent", "adversary", "ceiling"), 0.0)
+    for agent in agents:
+        kind = looks[agent.name].kind
+        highs[kind] = max(highs[kind], figure_of(agent, metric).high or 0.0)
+    others = max(highs["agent"], highs["adversary"])
+    return 1.2 * others if others and highs["ceiling"] > _FLAT * others else None
 
 
 def _differs(agent: AgentResults, metric: str, results: Results) -> bool:

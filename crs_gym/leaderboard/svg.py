@@ -19,7 +19,7 @@ from crs_gym.leaderboard.looks import PALETTE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WIDTH: Final = 460.0
+WIDTH: Final = 420.0
 """Width of a plot in its own units, near to what it has on the page, so that 11 units of text are some 11 pixels."""
 FONT: Final = 11.0
 

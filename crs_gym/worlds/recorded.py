@@ -9,8 +9,9 @@ from typing import Final, Generic, TypeVar, overload
 import msgspec
 import numpy as np
 
-from crs_gym.catalog import Catalog, IntArray
+from crs_gym.catalog import Catalog
 from crs_gym.errors import WorldError
+from crs_gym.numeric import IntArray
 from crs_gym.task import SPLITS, TASK_KINDS, Dialogue, Label, Message, Profile, Split, Task, TaskKind
 from crs_gym.worlds.building import ROLES
 from crs_gym.worlds.columns import CatalogText, Columns, Meta

@@ -16,8 +16,9 @@ from typing import Final, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from crs_gym.catalog import FACET_KINDS, Catalog, FloatArray, row_sum
+from crs_gym.catalog import FACET_KINDS, Catalog
 from crs_gym.errors import WorldError
+from crs_gym.numeric import FloatArray, row_sum
 from crs_gym.randomness import derived_key, fill_uniforms
 from crs_gym.task import SPLITS, Dialogue, Message, Profile, Split, Task, TaskKind, Taste
 from crs_gym.worlds.world import Sessions
@@ -227,10 +228,13 @@ class _Seekers:
         for place, kind in enumerate(_DRAWN_KINDS):
             of_kind = np.searchsorted(self._facet_odds[kind], draws[:, place], side="right") - 1
             columns.append(self._facets[kind][of_kind])
-        facets = np.stack(columns, axis=1)[:, ::-1].tolist()
-        # A later entry of a dict replaces an earlier one, so the first draws come last; then they are turned round.
-        last_first = [dict(zip(row, _DRAWN_WEIGHTS[::-1], strict=True)) for row in facets]
-        return [{facet: weights[facet] for facet in reversed(weights)} for weights in last_first]
+        tastes: list[dict[int, float]] = []
+        for facets in np.stack(columns, axis=1).tolist():
+            taste: dict[int, float] = {}
+            for facet, weight in zip(facets, _DRAWN_WEIGHTS, strict=True):
+                taste.setdefault(facet, weight)
+            tastes.append(taste)
+        return tastes
 
     def _opening(self, favourites: tuple[int, ...], draw: float) -> Message:
         names = self._catalog.names

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from crs_gym.catalog import Catalog, IntArray
+from crs_gym.catalog import Catalog
 from crs_gym.errors import SimulatorError
+from crs_gym.numeric import IntArray
 from crs_gym.simulator import Seeker, SimulatorEntry
 from crs_gym.turns import AgentTurns, Decision, UserTurn, UserTurns
 

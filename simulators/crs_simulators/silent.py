@@ -7,7 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from crs_gym.catalog import NO_ITEM, Catalog, IntArray
+from crs_gym.catalog import NO_ITEM, Catalog
+from crs_gym.numeric import IntArray
 from crs_gym.simulator import Seeker, SimulatorEntry
 from crs_gym.turns import AgentTurns, UserTurns
 

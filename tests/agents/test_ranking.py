@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from crs_agents.ranking import CHUNK, RankingAgent, best_new_items, first_new_items
 from crs_agents.wording import NAMED_TITLES, RECOMMENDATIONS, question, recommendation
 from crs_gym.agent import Observation
-from crs_gym.catalog import FACET_KINDS, Catalog, FloatArray
+from crs_gym.catalog import FACET_KINDS, Catalog
+from crs_gym.numeric import FloatArray
 from crs_gym.questions import NO_QUESTION, asked_facet
 from crs_gym.turns import MAX_UTTERANCE
 

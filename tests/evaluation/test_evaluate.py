@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from crs_gym.agent import Agent, NamedAgent, Observation, load_agent
-from crs_gym.catalog import Catalog, IntArray
+from crs_gym.catalog import Catalog
+from crs_gym.numeric import IntArray
 from crs_gym.config import EnvConfig
 from crs_gym.errors import EvaluationError, SimulatorError, TraceError, UnknownNameError
 from crs_gym.evaluation import Results, evaluate, read_results, results_from_traces

@@ -9,7 +9,8 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
     button.append(...head.childNodes);
     head.append(button);
     button.addEventListener("click", () => {
-      const down = head.getAttribute("aria-sort") !== "descending";
+      const sorted = head.getAttribute("aria-sort");
+      const down = column === 0 ? sorted === "ascending" : sorted !== "descending";  // names from A, figures from the best
       heads.forEach((other) => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
       for (const body of table.tBodies) {

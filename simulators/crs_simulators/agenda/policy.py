@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from crs_gym.catalog import FACET_KINDS, NO_ITEM, Catalog, IntArray
+from crs_gym.catalog import FACET_KINDS, NO_ITEM, Catalog
+from crs_gym.numeric import FloatArray, IntArray, at_place, column, pick
 from crs_gym.questions import NO_QUESTION
 from crs_gym.randomness import fill_uniforms
 from crs_gym.simulator import Seeker
@@ -78,7 +79,6 @@ class AgendaSimulator:
         self._turn = np.zeros(num_dialogues, np.int64)
         self._patience = np.zeros(num_dialogues, np.int64)
         self._told = np.zeros((num_dialogues, len(FACET_KINDS) + 1), np.int64)  # the last kind: no question
-        self._places = np.arange(num_dialogues)
         self._likes: list[tuple[int, ...]] = [()] * num_dialogues
 
     @property
@@ -110,52 +110,73 @@ class AgendaSimulator:
 
     def reply(self, rows: IntArray, turns: AgentTurns) -> UserTurns:
         """Decide for every row; words follow when they are read."""
-        at = self._places[: len(rows)]
-        self._turn[rows] = turn = self._turn[rows] + 1
-        noise = self._noise[rows, turn]
-        items, asked, understood = turns.items, turns.asked(), turns.understood
+        asked = turns.asked()
+        self._turn[rows] += 1
+        noise = self._noise[rows, self._turn[rows]]
+        if len(rows) == 1:
+            choice = self._choose(rows[0], turns.items[0], asked[0], turns.understood[0], noise[0])
+        else:
+            choice = self._choose(rows, turns.items, asked, turns.understood, noise)
+        item, reaction, kind, answer, accepts, leaves = choice
+        words = Words(
+            catalog=self._catalog,
+            facet_weights=list(map(self._tastes.facet_weights.__getitem__, rows.tolist())),
+            reaction=column(reaction),
+            item=column(item),
+            asked=column(kind),
+            answer=column(answer),
+            leaves=column(leaves),
+            noise=noise[:, _WORDS:],
+        )
+        return UserTurns(
+            decision=column(_DECISION[accepts + 2 * leaves]),
+            accepted=column(pick(accepts, item, NO_ITEM)),
+            said=words.said,
+        )
+
+    def _choose(self, row: Any, items: IntArray, asked: Any, understood: Any, noise: FloatArray) -> tuple[Any, ...]:
+        """What the users of `n` rows do; of one row, on plain numbers (see `crs_gym.numeric`).
+
+        Args:
+            row: `(n,)` the rows.
+            items: `(n, k)` the slates.
+            asked: `(n,)` the kind of facet asked about, or `NO_QUESTION`.
+            understood: `(n,)` bool.
+            noise: `(n, purposes)` the draws of this turn.
+
+        Returns:
+            `(n,)` each: the item spoken of, the reaction to it, the kind of facet talked about, the facet told, whether
+            the user accepts, and whether it leaves.
+        """
         tastes = self._tastes
 
         # How the best item that is new to the seeker pleases it. Noise turns the verdict round.
-        utility = tastes.utility(rows, items)
-        place = utility.argmax(axis=1)
-        best = utility[at, place]
-        verdict = (best[:, None] >= tastes.bars[rows]).sum(axis=1)
+        utility = tastes.utility(row, items)
+        place = utility.argmax(axis=-1)
+        best = at_place(utility, place)
+        verdict = (best >= tastes.like_bar[row]) + 1 * (best >= tastes.bar[row])
         if self._noise_level > 0:
-            wrong = (noise[:, _WRONG] < self._noise_level) & (best > -np.inf)
-            verdict = np.where(wrong, _WRONG_VERDICT[verdict], verdict)
-        verdict *= understood
+            wrong = (noise[..., _WRONG] < self._noise_level) & (best > -np.inf)
+            verdict = pick(wrong, _WRONG_VERDICT[verdict], verdict)
+        verdict = verdict * understood
         accepts = verdict == _PERFECT
         pleased = verdict > _POOR
 
         # It speaks of that item if it is pleased, else of the one on top.
-        place[~pleased] = 0
-        item = items[at, place]
-        reaction = _REACTION[understood.astype(np.int64), verdict, tastes.seen[rows, item]]
+        item = pick(pleased, at_place(items, place), items[..., 0])
+        reaction = _REACTION[1 * understood, verdict, tastes.seen[row, item]]
 
         # It says what it was asked; else, if nothing pleased it, perhaps what it would like.
-        volunteers = _MAY_VOLUNTEER[verdict, asked] & (noise[:, _VOLUNTEER] < VOLUNTEERED)
-        kind = np.where(volunteers, (noise[:, _WHICH] * len(FACET_KINDS)).astype(np.int64), asked)
-        kind[accepts | ~understood] = NO_QUESTION
-        told = self._told[rows, kind]
-        answer = tastes.favourites[rows, kind, told]
+        volunteers = _MAY_VOLUNTEER[verdict, asked] & (noise[..., _VOLUNTEER] < VOLUNTEERED)
+        kind = pick(volunteers, (noise[..., _WHICH] * len(FACET_KINDS)).astype(np.int64), asked)
+        kind = pick(understood & ~accepts, kind, NO_QUESTION)
+        told = self._told[row, kind]
+        answer = tastes.favourites[row, kind, told]
         answers = answer != NO_FACET
-        self._told[rows, kind] = told + answers
+        self._told[row, kind] = told + answers
 
         # A turn that brings it nothing costs patience.
         in_vain = ~(pleased | (answers & (asked != NO_QUESTION)))
-        self._patience[rows] = patience = self._patience[rows] - in_vain
-        leaves = in_vain & (patience <= 0)
-        words = Words(
-            catalog=self._catalog,
-            facet_weights=list(map(tastes.facet_weights.__getitem__, rows.tolist())),
-            reaction=reaction,
-            item=item,
-            asked=kind,
-            answer=answer,
-            leaves=leaves,
-            noise=noise[:, _WORDS:],
-        )
-        return UserTurns(
-            decision=_DECISION[accepts + 2 * leaves], accepted=np.where(accepts, item, NO_ITEM), said=words.said
-        )
+        patience = self._patience[row] - in_vain
+        self._patience[row] = patience
+        return item, reaction, kind, answer, accepts, in_vain & (patience <= 0)

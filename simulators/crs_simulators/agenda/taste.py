@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from crs_gym.catalog import FACET_KINDS, NO_ITEM, Catalog, FloatArray, IntArray, as_float32, row_sum
+from crs_gym.catalog import FACET_KINDS, NO_ITEM, Catalog
+from crs_gym.numeric import FloatArray, IntArray, as_float32, row_sum
 from crs_gym.task import Profile
 
 NO_FACET: Final = -1
@@ -34,8 +35,10 @@ class Tastes:
     def __init__(self, catalog: Catalog, num_dialogues: int) -> None:
         self._catalog = catalog
         n, items = num_dialogues, len(catalog)
-        self.bars = np.zeros((n, 2), np.float32)
-        """`(N, 2)` the utility from which on an unseen item is spoken well of, and that from which on it is accepted."""
+        self.bar = np.zeros(n, np.float32)
+        """`(N,)` the utility from which on an unseen item is accepted."""
+        self.like_bar = np.zeros(n, np.float32)
+        """`(N,)` the utility from which on an unseen item is spoken well of."""
         self.seen = np.zeros((n, items + 1), np.int8)
         """`(N, n_items + 1)` NOT_SEEN, SEEN_LIKED or SEEN_DISLIKED; the last place is `NO_ITEM`'s: NOTHING."""
         self.favourites = np.full((n, len(FACET_KINDS) + 1, TOLD_PER_KIND + 1), NO_FACET, np.int64)
@@ -62,20 +65,20 @@ class Tastes:
             return
         if not self._exact:
             self._exact = True
-            self._utility = np.full((len(self.bars), len(self._catalog) + 1), -np.inf, np.float32)
+            self._utility = np.full((len(self.bar), len(self._catalog) + 1), -np.inf, np.float32)
         taste = profile.taste
         self._utility[row, :-1] = taste.utility
         self._utility[row, [*profile.likes, *profile.dislikes]] = -np.inf
-        self.bars[row] = taste.like_bar, taste.bar
+        self.bar[row], self.like_bar[row] = taste.bar, taste.like_bar
         self._remember(row, taste.facets.tolist(), taste.weights.tolist())
 
-    def utility(self, rows: IntArray, items: IntArray) -> FloatArray:
-        """`(n, k)` float32, how much each seeker likes each item; `-inf` for seen ones and `NO_ITEM`."""
-        at = rows[:, None]
+    def utility(self, row: Any, items: IntArray) -> FloatArray:
+        """`(n, k)` float32, how much `(n,)` seekers like each item; `-inf` for seen ones and `NO_ITEM`."""
+        at = row[:, None] if items.ndim > 1 else row
         if self._exact:
             return as_float32(self._utility[at, items])
         facets = self._catalog.slate_facets[items]
-        weights = self._weights[at[:, None], facets]
+        weights = self._weights[at[:, None] if items.ndim > 1 else at, facets]
         utility = as_float32(row_sum(weights * self._catalog.slate_values[items]))
         utility[self.seen[at, items] != NOT_SEEN] = -np.inf
         return utility
@@ -92,9 +95,10 @@ class Tastes:
         own = np.flatnonzero(weights)
         weights[own] -= catalog.popular_centroid[own]
         utility = as_float32(row_sum(weights[self._sample_facets] * self._sample_values))
-        places = [int(len(utility) * (1 - LIKED_SHARE)), int(len(utility) * (1 - ACCEPTED_SHARE))]
+        places = [int(len(utility) * (1 - share)) for share in (LIKED_SHARE, ACCEPTED_SHARE)]
         # A seeker of whom nothing is known likes everything alike; a bar above that keeps it from accepting at random.
-        self.bars[row] = np.maximum(np.partition(utility, places)[places], np.finfo(np.float32).eps)
+        bars = np.maximum(np.partition(utility, places)[places], np.finfo(np.float32).eps)
+        self.like_bar[row], self.bar[row] = bars
         own = own[np.argsort(-weights[own], kind="stable")]
         self._remember(row, own.tolist(), weights[own].tolist())
 

@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from crs_gym.catalog import FACET_KINDS, Catalog, FloatArray, IntArray
+from crs_gym.catalog import FACET_KINDS, Catalog
+from crs_gym.numeric import FloatArray, IntArray
 from crs_gym.questions import NO_QUESTION
 from crs_simulators.agenda.taste import NO_FACET
 
