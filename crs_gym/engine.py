@@ -146,6 +146,7 @@ class DialogueEngine:
         self._openings: list[UserTurn | None] = [None] * n
         self._log: list[list[TurnRecord]] = [[] for _ in range(n)]
         self._messages: list[list[Message]] = [[] for _ in range(n)]
+        self._turns_read = [0] * n  # how many turns of the log are among the messages already
         self._dialogue: list[tuple[str, int]] = [("", 0)] * n  # the text, and how many messages it holds
         self._pending: tuple[IntArray, AgentTurns, TurnFacts] | None = None
 
@@ -170,6 +171,7 @@ class DialogueEngine:
             self._errors[row] = None
             self._openings[row] = None
             self._log[row] = []
+            self._turns_read[row] = 0
             self._messages[row] = list(task.context)
             self._dialogue[row] = "", 0
         self.turn[rows] = 0
@@ -369,10 +371,10 @@ class DialogueEngine:
 
     def _rendered(self, row: int) -> list[Message]:
         """The messages of `row`, with those turns rendered that nobody has read yet."""
-        messages = self._messages[row]
-        log = self._log[row]
-        opening = self._openings[row] is not None
-        read = (len(messages) - len(self.task(row).context) - opening + 1) // 2
+        messages, log, read = self._messages[row], self._log[row], self._turns_read[row]
+        if read == len(log):
+            return messages
+        self._turns_read[row] = len(log)
         for record in log[read:]:
             messages.append(recommender_message(record.agents, record.i, self.catalog))
             if record.i not in record.errors:

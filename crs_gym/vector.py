@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from crs_gym.catalog import Catalog
 from crs_gym.config import EnvConfig
 from crs_gym.engine import DialogueEngine, StepResult
-from crs_gym.env import final_facts, make_observation_space, make_view, observe, read_options
+from crs_gym.env import MAX_DIALOGUE, final_facts, make_observation_space, make_view, observe, read_options
 from crs_gym.game import EpisodeCounter, Game
 from crs_gym.numeric import IntArray
 from crs_gym.turns import AgentTurns
@@ -172,8 +172,11 @@ class ConversationVectorEnv(VectorEnv[dict[str, Any], Any, NDArray[Any]]):
         return counter.next(seed, fresh)
 
     def _observations(self) -> dict[str, Any]:
-        observed = [observe(self.engine, row) for row in range(self.num_envs)]
-        return {"dialogue": tuple([o["dialogue"] for o in observed]), "turn": self.engine.turn.copy()}
+        dialogue = self.engine.dialogue
+        return {
+            "dialogue": tuple([dialogue(row)[-MAX_DIALOGUE:] for row in range(self.num_envs)]),
+            "turn": self.engine.turn.copy(),
+        }
 
     def _reset_infos(self, rows: IntArray) -> dict[str, Any]:
         mask = np.zeros(self.num_envs, bool)
