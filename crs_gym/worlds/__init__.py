@@ -20,7 +20,7 @@ def load_world(name: str | World) -> World:
     """A world by its name, in any case; a world passes through.
 
     `sample` needs no data. The others read the folder `CRS_GYM_DATA`, else the cache, which is filled by a download on
-    first use (see `crs_gym.worlds.store`). A process loads each world once.
+    first use (see `crs_gym.worlds.files.store`). A process loads each world once.
 
     Raises:
         ValueError: `name` is neither a name nor a world.
@@ -36,7 +36,7 @@ def load_world(name: str | World) -> World:
         raise UnknownNameError("world", name, WORLDS)
     if world == "sample":
         return _sample()
-    from crs_gym.worlds.store import cache_folder, data_folder
+    from crs_gym.worlds.files.store import cache_folder, data_folder
 
     return _recorded(world, data_folder(), cache_folder())
 
@@ -52,10 +52,10 @@ def _sample() -> World:
 def _recorded(name: str, _data: Path | None, cache: Path) -> World:
     """One instance for each world and place of its files."""
     from crs_gym.worlds import inspired, opendialkg, redial
-    from crs_gym.worlds.columns import cached_columns
-    from crs_gym.worlds.published import CORPORA
+    from crs_gym.worlds.files.published import CORPORA
+    from crs_gym.worlds.files.store import locate
+    from crs_gym.worlds.parsed.columns import cached_columns
     from crs_gym.worlds.recorded import RecordedWorld
-    from crs_gym.worlds.store import locate
 
     build = {"redial": redial.build, "opendialkg": opendialkg.build, "inspired": inspired.build}[name]
     corpus = CORPORA[name]

@@ -27,12 +27,12 @@ import msgspec
 from msgspec import Meta
 
 from crs_gym.task import Message, Split
-from crs_gym.worlds.archive import read_file
-from crs_gym.worlds.building import ItemRow, build_columns
-from crs_gym.worlds.columns import Columns
-from crs_gym.worlds.decoding import decode_text, unreadable
-from crs_gym.worlds.films import film_rows, parse_name
-from crs_gym.worlds.recording import Recording, phrase
+from crs_gym.worlds.files.archive import read_file
+from crs_gym.worlds.files.decoding import decode_text, unreadable
+from crs_gym.worlds.parsed.building import ItemRow, build_columns
+from crs_gym.worlds.parsed.columns import Columns
+from crs_gym.worlds.parsed.films import film_rows, parse_name
+from crs_gym.worlds.parsed.recording import Recording, phrase
 
 FILES: Final[dict[Split, str]] = {
     "train": "inspired/train.tsv",

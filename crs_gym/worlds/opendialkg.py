@@ -24,12 +24,12 @@ import msgspec
 from msgspec import Meta
 
 from crs_gym.task import Message, Split
-from crs_gym.worlds.archive import read_file
-from crs_gym.worlds.building import ItemRow, build_columns
-from crs_gym.worlds.columns import Columns
-from crs_gym.worlds.decoding import decode_json, decode_lines, unreadable
-from crs_gym.worlds.films import film_facets
-from crs_gym.worlds.recording import Recording, bucket
+from crs_gym.worlds.files.archive import read_file
+from crs_gym.worlds.files.decoding import decode_json, decode_lines, unreadable
+from crs_gym.worlds.parsed.building import ItemRow, build_columns
+from crs_gym.worlds.parsed.columns import Columns
+from crs_gym.worlds.parsed.films import film_facets
+from crs_gym.worlds.parsed.recording import Recording, bucket
 
 VALID_FROM: Final = 70
 TEST_FROM: Final = 85

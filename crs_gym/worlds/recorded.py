@@ -13,8 +13,8 @@ from crs_gym.catalog import Catalog
 from crs_gym.errors import WorldError
 from crs_gym.numeric import IntArray
 from crs_gym.task import SPLITS, TASK_KINDS, Dialogue, Label, Message, Profile, Split, Task, TaskKind
-from crs_gym.worlds.building import ROLES
-from crs_gym.worlds.columns import CatalogText, Columns, Meta
+from crs_gym.worlds.parsed.building import ROLES
+from crs_gym.worlds.parsed.columns import CatalogText, Columns, Meta
 from crs_gym.worlds.world import Sessions
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class MadeOnAccess(Sequence[T], Generic[T]):
 
 
 class RecordedWorld:
-    """A corpus of recorded dialogues; see `crs_gym.worlds.world.World` and `crs_gym.worlds.recording`.
+    """A corpus of recorded dialogues; see `crs_gym.worlds.world.World` and `crs_gym.worlds.parsed.recording`.
 
     Args:
         name: The world's name.

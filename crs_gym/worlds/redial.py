@@ -23,12 +23,12 @@ from msgspec import Meta
 
 from crs_gym.catalog import display_name
 from crs_gym.task import Label, Message, Role, Split
-from crs_gym.worlds.archive import read_members
-from crs_gym.worlds.building import build_columns
-from crs_gym.worlds.columns import Columns
-from crs_gym.worlds.decoding import decode_lines, unreadable
-from crs_gym.worlds.films import FilmId, film_rows
-from crs_gym.worlds.recording import Recording, bucket
+from crs_gym.worlds.files.archive import read_members
+from crs_gym.worlds.files.decoding import decode_lines, unreadable
+from crs_gym.worlds.parsed.building import build_columns
+from crs_gym.worlds.parsed.columns import Columns
+from crs_gym.worlds.parsed.films import FilmId, film_rows
+from crs_gym.worlds.parsed.recording import Recording, bucket
 
 VALID_PERCENT: Final = 10
 """How many of 100 seekers of the published train split are in `valid`."""

@@ -11,9 +11,9 @@ from crs_gym.catalog import Catalog
 from crs_gym.errors import WorldError
 from crs_gym.metrics import recall
 from crs_gym.task import SPLITS, TASK_KINDS, Task
-from crs_gym.worlds.published import CORPORA
-from crs_gym.worlds.recording import TYPED_TITLE_LETTERS, cached_phrase
-from crs_gym.worlds.store import is_published, locate
+from crs_gym.worlds.files.published import CORPORA
+from crs_gym.worlds.files.store import is_published, locate
+from crs_gym.worlds.parsed.recording import TYPED_TITLE_LETTERS, cached_phrase
 from crs_gym.worlds.world import World
 
 MOST_TASKS: Final = 100_000

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from small_corpora import zip_of
 
 from crs_gym.errors import DataError
-from crs_gym.worlds import archive
-from crs_gym.worlds.archive import holds, read_file, read_members
-from crs_gym.worlds.published import Member
+from crs_gym.worlds.files import archive
+from crs_gym.worlds.files.archive import holds, read_file, read_members
+from crs_gym.worlds.files.published import Member
 
 WAY_OUT = "delete .* and get it again"
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from crs_gym.catalog import Catalog
 from crs_gym.task import Message, Profile, Task
-from crs_gym.worlds.building import ROLES
-from crs_gym.worlds.recording import Recording, TitleIndex, bucket, cuts, phrase
+from crs_gym.worlds.parsed.building import ROLES
+from crs_gym.worlds.parsed.recording import Recording, TitleIndex, bucket, cuts, phrase
 from crs_gym.worlds.verify import validate_task
 
 NAMES = ["Up", "The Big Lebowski", "Heat", "Heat", "Spirited Away", "It"]

@@ -11,7 +11,7 @@ from small_corpora import TEST, TRAIN, dialogue, film_table, json_lines, redial_
 
 from crs_gym.errors import DataError, WorldError
 from crs_gym.task import Label
-from crs_gym.worlds.films import parse_name
+from crs_gym.worlds.parsed.films import parse_name
 from crs_gym.worlds.recorded import RecordedWorld
 
 Open = Callable[[str, dict[str, bytes]], RecordedWorld]

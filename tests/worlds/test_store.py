@@ -17,7 +17,7 @@ from small_corpora import inspired_files, json_lines, write_files, zip_of
 
 from crs_gym.errors import DataError, UnknownNameError
 from crs_gym.worlds import load_world, store
-from crs_gym.worlds.published import CORPORA, Corpus, Member, PublishedFile
+from crs_gym.worlds.files.published import CORPORA, Corpus, Member, PublishedFile
 
 
 def sha256(data: bytes) -> str:
@@ -225,7 +225,7 @@ PROGRAM = """
 import sys
 sys.path.insert(0, {tests!r})
 from test_store import SMALL
-from crs_gym.worlds import store
+from crs_gym.worlds.files import store
 print(sorted(store.locate(SMALL)))
 """
 

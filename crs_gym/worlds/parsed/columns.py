@@ -18,7 +18,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from crs_gym.worlds.progress import said_when_slow
+from crs_gym.worlds.files.progress import said_when_slow
 
 LOADER_VERSION: Final = 1
 """Raise it whenever the same files may give other columns; it is part of every fingerprint."""

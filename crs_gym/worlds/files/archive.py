@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from crs_gym.errors import DataError
-from crs_gym.worlds.published import Member
+from crs_gym.worlds.files.published import Member
 
 MAX_BYTES: Final = 200_000_000
 """The largest file or member that is read: seven times the largest published one (ReDial's train file, 29 MB)."""

@@ -11,8 +11,8 @@ import numpy as np
 
 from crs_gym.catalog import Catalog
 from crs_gym.task import SPLITS, TASK_KINDS, Label, Role
-from crs_gym.worlds.columns import CatalogText, Columns, Meta, packed, ragged
-from crs_gym.worlds.recording import Recording, TitleIndex, cuts
+from crs_gym.worlds.parsed.columns import CatalogText, Columns, Meta, packed, ragged
+from crs_gym.worlds.parsed.recording import Recording, TitleIndex, cuts
 
 ItemRow = tuple[str, str, int | None, Mapping[str, Sequence[str]]]
 """Key, title, year, facets: a row of `Catalog.from_rows`."""

@@ -22,8 +22,8 @@ import msgspec
 from filelock import FileLock
 
 from crs_gym.errors import DataError, UnknownNameError
-from crs_gym.worlds.archive import holds, sha256_of, way_out
-from crs_gym.worlds.published import CORPORA, Corpus, PublishedFile
+from crs_gym.worlds.files.archive import holds, sha256_of, way_out
+from crs_gym.worlds.files.published import CORPORA, Corpus, PublishedFile
 
 TRIES: Final = 3
 """How often a download is tried before it counts as failed."""
@@ -209,7 +209,7 @@ def _download(corpus: Corpus, file: PublishedFile, part: Path, manifest: Mapping
     """
     from pooch import HTTPDownloader
 
-    from crs_gym.worlds.progress import DownloadBar
+    from crs_gym.worlds.files.progress import DownloadBar
 
     url = mirrored(file.url)
     failure = ""

@@ -13,9 +13,9 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from crs_gym.worlds.archive import read_file
-from crs_gym.worlds.building import ItemRow
-from crs_gym.worlds.decoding import decode_json, decode_text, unreadable
+from crs_gym.worlds.files.archive import read_file
+from crs_gym.worlds.files.decoding import decode_json, decode_text, unreadable
+from crs_gym.worlds.parsed.building import ItemRow
 
 MAX_GENRES: Final = 6
 MAX_DIRECTORS: Final = 3

@@ -1,0 +1,1 @@
+"""A corpus's files: where they are published, how they are had, and how they are read safely."""
