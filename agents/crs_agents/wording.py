@@ -22,7 +22,7 @@ RECOMMENDATIONS: Final = (
 )
 """No question marks: a sentence that ends in one may be read as a question about a facet."""
 
-LEAD_INS: Final = ("In the meantime, have a look at {}.", "Perhaps {} already suits you.", "So far I would suggest {}.")
+LEAD_INS: Final = ("In the meantime, have a look at {}.", "You could start with {}.", "So far I would suggest {}.")
 
 NOTHING_LEFT: Final = "I have nothing new left to suggest."
 

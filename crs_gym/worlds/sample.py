@@ -59,8 +59,8 @@ _FAVOURITES: Final = 2
 """How many films a seeker speaks of in its first words."""
 
 _MIDDLING: Final = 0.5
-"""Of what it has seen, a seeker likes films so many standard deviations above its mean utility, and dislikes those so many
-below; to what lies between it is indifferent, and may well watch it again."""
+"""Of what it has seen, a seeker likes films so many standard deviations above its mean utility, and dislikes those so
+many below; to what lies between it is indifferent, and may well watch it again."""
 
 _CONTEXTS: Final = (
     "Hi! I'm looking for a film. I loved {}.",

@@ -12,7 +12,7 @@ from crs_gym.catalog import Catalog
 from crs_gym.errors import WorldError
 from crs_gym.resolver import TitleResolver
 from crs_gym.task import Message
-from crs_gym.worlds import store
+from crs_gym.worlds.files import store
 
 REAL_DATA = Path(os.environ.get("CRS_GYM_DATA") or Path(__file__).parents[3] / "shared" / "data")
 

@@ -18,7 +18,7 @@ from small_corpora import TEST, redial_files, write_files
 
 from crs_gym import worlds
 from crs_gym.worlds import World, load_world
-from crs_gym.worlds import columns as columns_module
+from crs_gym.worlds.parsed import columns as columns_module
 from crs_gym.worlds.recorded import RecordedWorld
 
 Open = Callable[[str, dict[str, bytes]], RecordedWorld]

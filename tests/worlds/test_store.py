@@ -16,7 +16,8 @@ from mirror_server import Mirror
 from small_corpora import inspired_files, json_lines, write_files, zip_of
 
 from crs_gym.errors import DataError, UnknownNameError
-from crs_gym.worlds import load_world, store
+from crs_gym.worlds import load_world
+from crs_gym.worlds.files import store
 from crs_gym.worlds.files.published import CORPORA, Corpus, Member, PublishedFile
 
 

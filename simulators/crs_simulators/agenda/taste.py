@@ -18,14 +18,14 @@ TOLD_PER_KIND: Final = 3
 NOT_SEEN, SEEN_LIKED, SEEN_DISLIKED, NOTHING = range(4)
 """What a seeker knows of an item; `NOTHING` stands at `NO_ITEM`."""
 
-ACCEPTED_SHARE: Final = 0.01
-"""Without a true taste: the seeker accepts what it takes for the best hundredth of the catalogue (our choice)."""
-LIKED_SHARE: Final = 0.10
-"""The seeker has a good word for what it takes for the best tenth of the catalogue (our choice)."""
+ACCEPTED_SHARE: Final = 0.002
+"""Without a true taste: the seeker accepts what it takes for the best five hundredth of the catalogue (our choice)."""
+LIKED_SHARE: Final = 0.05
+"""The seeker has a good word for what it takes for the best twentieth of it (our choice)."""
 DISLIKE_WEIGHT: Final = 0.5
 """Without a true taste: how much a disliked film counts against its facets, a liked one counting 1 for them. Recorded
 labels say "not liked" of films that share most of their facets with liked ones, so the weight is below 1."""
-_SAMPLE_SIZE: Final = 512
+_SAMPLE_SIZE: Final = 1024
 """How many items of the catalogue stand for all of it where a quantile of utilities is needed."""
 
 
@@ -42,10 +42,10 @@ class Tastes:
         self.seen = np.zeros((n, items + 1), np.int8)
         """`(N, n_items + 1)` NOT_SEEN, SEEN_LIKED or SEEN_DISLIKED; the last place is `NO_ITEM`'s: NOTHING."""
         self.favourites = np.full((n, len(FACET_KINDS) + 1, TOLD_PER_KIND + 1), NO_FACET, np.int64)
-        """`(N, kinds + 1, TOLD_PER_KIND + 1)` liked facets, best first, padded with `NO_FACET`. The last kind, which "no
-        question" (-1) looks up, and the last place, behind all that can be told, hold `NO_FACET` only."""
+        """`(N, kinds + 1, TOLD_PER_KIND + 1)` liked facets, best first, padded with `NO_FACET`. The last kind (that "no
+        question", -1, looks up) and the last place (behind all that can be told) hold `NO_FACET` only."""
         self.facet_weights: list[Mapping[int, float]] = [{}] * n
-        """For each row, how much its seeker likes which facets. A new mapping for each seeker: words keep the old one."""
+        """For each row, how much its seeker likes which facets. New for each seeker: words keep the old one."""
         self._exact = False
         self._weights = np.zeros((n, catalog.n_facets + 1), np.float32)
         self._utility = np.zeros((n, 0), np.float32)
