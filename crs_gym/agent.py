@@ -122,7 +122,12 @@ def load_agent(spec: str | Agent | AgentEntry, world: World, name: str | None = 
         UnknownNameError: No such agent; the message suggests the nearest name.
         ValueError: What `spec` leads to is no agent.
     """
-    entry, label, argument = AGENTS.find(spec) if isinstance(spec, str) else (spec, type(spec).__name__, None)
+    if isinstance(spec, str):
+        entry, label, argument = AGENTS.find(spec)
+        if argument is not None:
+            label = spec
+    else:
+        entry, label, argument = spec, getattr(spec, "__name__", type(spec).__name__), None
     aware = adversary = False
     if isinstance(entry, AgentEntry):
         agent: object = entry.build(world) if argument is None else entry.build(world, argument)

@@ -13,6 +13,7 @@ from crs_gym.config import EnvConfig
 from crs_gym.engine import NOT_SHOWN, DialogueEngine, StepResult
 from crs_gym.game import EpisodeCounter, Game
 from crs_gym.spaces import Utterance
+from crs_gym.trace import Setting
 from crs_gym.turns import AgentTurns
 from crs_gym.views import StructuredView, TextView, View
 from crs_gym.worlds.world import World
@@ -83,6 +84,11 @@ class ConversationEnv(gym.Env[dict[str, Any], Any]):
     def config(self) -> EnvConfig:
         """The settings."""
         return self._game.config
+
+    @property
+    def setting(self) -> Setting:
+        """The settings as traces keep them, with the revisions of world and user."""
+        return self._game.setting
 
     @property
     def world(self) -> World:

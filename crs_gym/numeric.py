@@ -35,7 +35,7 @@ def between_0_and_1(values: Any) -> Any:
     """`values`, cut at 0 and at 1."""
     if isinstance(values, np.ndarray):
         return np.minimum(np.maximum(values, 0.0), 1.0)
-    return min(max(values, 0.0), 1.0)
+    return type(values)(min(max(values, 0.0), 1.0))  # of the same precision, or sums would round otherwise
 
 
 def pick(condition: Any, then: Any, otherwise: Any) -> Any:

@@ -201,7 +201,7 @@ class ConversationVectorEnv(VectorEnv[dict[str, Any], Any, NDArray[Any]]):
         mask[result.rows[scored]] = True
         terms: dict[str, Any] = {}
         for name, values in result.terms.items():
-            terms[name] = np.zeros(self.num_envs, np.float32)
+            terms[name] = np.zeros(self.num_envs)
             terms[name][mask] = np.asarray(values)[scored]
             terms[f"_{name}"] = mask
         infos["reward_terms"], infos["_reward_terms"] = terms, mask

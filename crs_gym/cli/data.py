@@ -19,7 +19,7 @@ class Get(Plain):
 
     def run(self) -> int:
         """Download."""
-        from crs_gym.worlds.store import fetch
+        from crs_gym.worlds.files.store import fetch
 
         for path in fetch(self.name).values():
             print(path)

@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         args=arguments,
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.DisallowNone),
     )
+    sys.path.insert(0, "")  # so that module:attribute finds a module in the folder where one works, as `python -m` does
     try:
         code = command.run()
     except (CRSGymError, ValueError) as error:
