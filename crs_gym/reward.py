@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from crs_gym.catalog import Catalog
 from crs_gym.errors import UnknownNameError
-from crs_gym.numeric import FloatArray, IntArray, between_0_and_1, column, row_count, row_sum
+from crs_gym.numeric import FloatArray, IntArray, between_0_and_1, column, listed, row_count, row_sum
 
-_LONGEST_SLATE: Final = 1024
-DISCOUNT: Final[FloatArray] = (1.0 / np.log2(np.arange(2, _LONGEST_SLATE + 2))).astype(np.float32)
+LONGEST_SLATE: Final = 1024
+"""The highest `k`."""
+DISCOUNT: Final[FloatArray] = (1.0 / np.log2(np.arange(2, LONGEST_SLATE + 2))).astype(np.float32)
 """The weight of rank 1, 2, …: `1 / log2(rank + 1)` (Järvelin and Kekäläinen 2002, as in nDCG)."""
 BEST_GAIN: Final[FloatArray] = np.concatenate([[1.0], np.cumsum(DISCOUNT)]).astype(np.float32)
 """The sum of the first so many discounts; 1 for none, so that it can be divided by."""
@@ -135,11 +136,10 @@ class RewardMix:
 
     def __call__(self, facts: TurnFacts) -> tuple[FloatArray, dict[str, Sequence[float] | FloatArray]]:
         """`(n,)` rewards, and each term before its weight by name, `(n,)` in [0, 1]; of a single turn with n = 1."""
-        total: Any = 0.0
+        total: Any = facts.understood * 0.0  # as many as there are turns, even without terms
         terms = {}
-        one = facts.items.ndim == 1
         for name, term, weight in self._terms:
             value = term(facts)
             total = total + value * weight
-            terms[name] = [value] if one else value
+            terms[name] = listed(value)
         return column(total), terms

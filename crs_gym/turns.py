@@ -101,10 +101,14 @@ class AgentTurns:
         """Columns from single turns; items beyond the first `k` are not shown.
 
         Raises:
-            ValueError: A turn names an item outside the catalogue, or one that is no whole number.
+            ValueError: A turn names an item outside the catalogue, or one that is no whole number, or its words are no
+                text.
         """
         items = np.full((len(turns), k), NO_ITEM, np.int64)
         for i, turn in enumerate(turns):
+            for field_name, words in (("utterance", turn.utterance), ("reasoning", turn.reasoning)):
+                if not isinstance(words, str):
+                    raise ValueError(f"{field_name} of turn {i} is a {type(words).__name__}; it must be a str")
             for field_name, numbers in (("items", turn.items), ("ranking", turn.ranking)):
                 for item in numbers:
                     if isinstance(item, bool) or not isinstance(item, int | np.integer) or not 0 <= item < n_items:
@@ -130,6 +134,7 @@ class AgentTurns:
         understood: NDArray[np.bool_] | None = None,
         rankings: Sequence[tuple[int, ...]] = (),
         reasonings: Sequence[str] = (),
+        distinct: bool = False,
     ) -> AgentTurns:
         """Columns from columns, cleaned: this is where a malformed turn becomes a turn that was not understood.
 
@@ -142,6 +147,7 @@ class AgentTurns:
             understood: `(n,)` bool, what the face says already; all true when left out.
             rankings: See the class.
             reasonings: See the class.
+            distinct: The items of each row are known to differ, and to stand in its first places.
         """
         clean = [one_line(text if len(text) <= MAX_UTTERANCE else text[:MAX_UTTERANCE]) for text in utterances]
         well = [words != "" and len(text) <= MAX_UTTERANCE for words, text in zip(clean, utterances, strict=True)]
@@ -149,15 +155,10 @@ class AgentTurns:
             for i, text in enumerate(utterances):  # a slate without words is a complete turn, too
                 well[i] = len(text) <= MAX_UTTERANCE and (bool(clean[i]) or bool((items[i] != NO_ITEM).any()))
         flags = np.array(well, bool) if understood is None else np.array(well, bool) & understood
-        empty = items == NO_ITEM
-        in_order = np.sort(items, axis=1)
-        twice = in_order[:, 1:] == in_order[:, :-1]
-        if np.count_nonzero(empty):
-            twice &= in_order[:, 1:] != NO_ITEM
-            if np.count_nonzero(empty[:, :-1] > empty[:, 1:]):
-                items = np.take_along_axis(items, np.argsort(empty, axis=1, kind="stable"), axis=1)
-        if np.count_nonzero(twice):
-            flags &= ~twice.any(axis=1)
+        if not distinct:
+            items, twice = _closed_up(items)
+            if np.count_nonzero(twice):
+                flags &= ~twice
         if np.count_nonzero(flags) < len(flags):
             items = np.where(flags[:, None], items, NO_ITEM)
         return cls(clean, items, flags, rankings, [encodable(text) for text in reasonings])
@@ -257,6 +258,18 @@ class UserTurns:
             items=items,
             signals={name: float(values[i]) for name, values in self.signals.items() if not np.isnan(values[i])},
         )
+
+
+def _closed_up(items: IntArray) -> tuple[IntArray, NDArray[np.bool_]]:
+    """`items` with the empty places of each row behind its items, and which rows hold an item twice."""
+    empty = items == NO_ITEM
+    in_order = np.sort(items, axis=1)
+    same = in_order[:, 1:] == in_order[:, :-1]
+    if np.count_nonzero(empty):
+        same &= in_order[:, 1:] != NO_ITEM
+        if np.count_nonzero(empty[:, :-1] > empty[:, 1:]):
+            items = np.take_along_axis(items, np.argsort(empty, axis=1, kind="stable"), axis=1)
+    return items, same.any(axis=1)
 
 
 def _clean(turn: UserTurn) -> UserTurn:

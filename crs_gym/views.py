@@ -133,6 +133,7 @@ class TextView:
             items,
             understood=np.array([turn.understood for turn in turns], bool),
             reasonings=[turn.reasoning for turn in turns] if any(turn.reasoning for turn in turns) else (),
+            distinct=True,
         )
 
 

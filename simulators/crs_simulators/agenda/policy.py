@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from crs_gym.catalog import FACET_KINDS, NO_ITEM, Catalog
-from crs_gym.numeric import FloatArray, IntArray, at_place, column, pick
+from crs_gym.numeric import IntArray, at_place, column, listed, pick
 from crs_gym.questions import NO_QUESTION
 from crs_gym.randomness import fill_uniforms
 from crs_gym.simulator import Seeker
@@ -67,10 +67,10 @@ class AgendaSimulator:
     def __init__(
         self, catalog: Catalog, *, num_dialogues: int, max_turns: int, noise: float = 0.0, patience: int = 3
     ) -> None:
-        if not 0.0 <= noise <= 1.0:
+        if isinstance(noise, bool) or not isinstance(noise, int | float) or not 0.0 <= noise <= 1.0:
             raise ValueError(f"noise={noise!r}: must be a probability, from 0 to 1")
-        if patience < 1:
-            raise ValueError(f"patience={patience!r}: must be at least 1")
+        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
+            raise ValueError(f"patience={patience!r}: must be a whole number of at least 1")
         self._catalog = catalog
         self._tastes = Tastes(catalog, num_dialogues)
         self._noise_level = noise
@@ -111,22 +111,20 @@ class AgendaSimulator:
     def reply(self, rows: IntArray, turns: AgentTurns) -> UserTurns:
         """Decide for every row; words follow when they are read."""
         asked = turns.asked()
-        self._turn[rows] += 1
-        noise = self._noise[rows, self._turn[rows]]
         if len(rows) == 1:
-            choice = self._choose(rows[0], turns.items[0], asked[0], turns.understood[0], noise[0])
+            choice = self._choose(rows[0], turns.items[0], asked[0], turns.understood[0])
         else:
-            choice = self._choose(rows, turns.items, asked, turns.understood, noise)
-        item, reaction, kind, answer, accepts, leaves = choice
+            choice = self._choose(rows, turns.items, asked, turns.understood)
+        item, reaction, kind, answer, accepts, leaves, noise = choice
         words = Words(
             catalog=self._catalog,
             facet_weights=list(map(self._tastes.facet_weights.__getitem__, rows.tolist())),
-            reaction=column(reaction),
-            item=column(item),
-            asked=column(kind),
-            answer=column(answer),
-            leaves=column(leaves),
-            noise=noise[:, _WORDS:],
+            reaction=listed(reaction),
+            item=listed(item),
+            asked=listed(kind),
+            answer=listed(answer),
+            leaves=listed(leaves),
+            noise=noise[..., _WORDS:].reshape(len(rows), -1),
         )
         return UserTurns(
             decision=column(_DECISION[accepts + 2 * leaves]),
@@ -134,7 +132,7 @@ class AgendaSimulator:
             said=words.said,
         )
 
-    def _choose(self, row: Any, items: IntArray, asked: Any, understood: Any, noise: FloatArray) -> tuple[Any, ...]:
+    def _choose(self, row: Any, items: IntArray, asked: Any, understood: Any) -> tuple[Any, ...]:
         """What the users of `n` rows do; of one row, on plain numbers (see `crs_gym.numeric`).
 
         Args:
@@ -142,13 +140,15 @@ class AgendaSimulator:
             items: `(n, k)` the slates.
             asked: `(n,)` the kind of facet asked about, or `NO_QUESTION`.
             understood: `(n,)` bool.
-            noise: `(n, purposes)` the draws of this turn.
 
         Returns:
             `(n,)` each: the item spoken of, the reaction to it, the kind of facet talked about, the facet told, whether
-            the user accepts, and whether it leaves.
+            the user accepts, and whether it leaves; and the `(n, purposes)` draws of this turn.
         """
         tastes = self._tastes
+        turn = self._turn[row] + 1
+        self._turn[row] = turn
+        noise = self._noise[row, turn]
 
         # How the best item that is new to the seeker pleases it. Noise turns the verdict round.
         utility = tastes.utility(row, items)
@@ -179,4 +179,4 @@ class AgendaSimulator:
         in_vain = ~(pleased | (answers & (asked != NO_QUESTION)))
         patience = self._patience[row] - in_vain
         self._patience[row] = patience
-        return item, reaction, kind, answer, accepts, in_vain & (patience <= 0)
+        return item, reaction, kind, answer, accepts, in_vain & (patience <= 0), noise

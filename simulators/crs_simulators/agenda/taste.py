@@ -46,7 +46,8 @@ class Tastes:
         question", -1, looks up) and the last place (behind all that can be told) hold `NO_FACET` only."""
         self.facet_weights: list[Mapping[int, float]] = [{}] * n
         """For each row, how much its seeker likes which facets. New for each seeker: words keep the old one."""
-        self._exact = False
+        self._exact = False  # some seeker has a true taste: all are looked up in `_utility` from then on
+        self._estimated: set[int] = set()
         self._weights = np.zeros((n, catalog.n_facets + 1), np.float32)
         self._utility = np.zeros((n, 0), np.float32)
         self._sample = np.linspace(0, items - 1, min(items, _SAMPLE_SIZE)).astype(np.int64)
@@ -62,10 +63,16 @@ class Tastes:
         seen[list(profile.dislikes)] = SEEN_DISLIKED
         if profile.taste is None:
             self._estimate(row, profile)
+            self._estimated.add(row)
+            if self._exact:
+                self._look_up(row)
             return
+        self._estimated.discard(row)
         if not self._exact:
             self._exact = True
             self._utility = np.full((len(self.bar), len(self._catalog) + 1), -np.inf, np.float32)
+            for other in self._estimated:
+                self._look_up(other)
         taste = profile.taste
         self._utility[row, :-1] = taste.utility
         self._utility[row, [*profile.likes, *profile.dislikes]] = -np.inf
@@ -82,6 +89,12 @@ class Tastes:
         utility = as_float32(row_sum(weights * self._catalog.slate_values[items]))
         utility[self.seen[at, items] != NOT_SEEN] = -np.inf
         return utility
+
+    def _look_up(self, row: int) -> None:
+        """Write the estimated utilities where true ones stand, for worlds with seekers of both kinds."""
+        catalog = self._catalog
+        utility = row_sum(self._weights[row][catalog.slate_facets] * catalog.slate_values)
+        self._utility[row] = np.where(self.seen[row] == NOT_SEEN, utility, -np.inf)
 
     def _estimate(self, row: int, profile: Profile) -> None:
         """A taste from the films that the seeker says it knows: likes for, dislikes against their facets.

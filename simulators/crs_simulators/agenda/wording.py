@@ -78,7 +78,7 @@ _BAD_REASONS: Final = {
     "decade": (" because I don't like films from the {facet}", ", as I don't enjoy films from the {facet}"),
 }
 _ANSWERS: Final = {
-    "genre": ("I love {facet} films.", "I'm in the mood for a {facet} film.", "A good {facet} film would be nice."),
+    "genre": ("I love {facet} films.", "I'm in the mood for some {facet}.", "A good {facet} film would be nice."),
     "director": ("I like films by {facet}.", "Anything by {facet} would be great.", "{facet} is a director I love."),
     "star": ("I like films with {facet}.", "Anything with {facet} in it.", "{facet} is a favourite of mine."),
     "decade": ("I like films from the {facet}.", "Something from the {facet}, please.", "The {facet} would be good."),
@@ -133,30 +133,30 @@ class Words:
 
     catalog: Catalog
     facet_weights: Sequence[Mapping[int, float]]
-    reaction: NDArray[np.int8]
-    item: IntArray
-    asked: IntArray
-    answer: IntArray
-    leaves: NDArray[np.bool_]
+    reaction: Sequence[int] | NDArray[np.int8]
+    item: Sequence[int] | IntArray
+    asked: Sequence[int] | IntArray
+    answer: Sequence[int] | IntArray
+    leaves: Sequence[bool] | NDArray[np.bool_]
     noise: FloatArray
 
     def said(self, i: int) -> tuple[str, tuple[int, ...]]:
         """Row `i`'s words, and the items that they name."""
         first, second = self.noise[i].tolist()
-        reaction = self.reaction.item(i)
+        reaction = int(self.reaction[i])
         named: tuple[int, ...] = ()
         sentences = []
         if reaction != Reaction.NONE:
             words = _pick(_REACTIONS[reaction], first)
             if reaction != Reaction.CONFUSED:
-                item = self.item.item(i)
+                item = int(self.item[i])
                 named = (item,)
                 words = words.format(item=self.catalog.names[item], reason=self._reason(i, reaction, item, second))
             sentences.append(words)
         if self.leaves[i]:
             sentences.append(_pick(_FAREWELLS, second))
         else:
-            answer = self._answer(self.asked.item(i), self.answer.item(i), second)
+            answer = self._answer(int(self.asked[i]), int(self.answer[i]), second)
             if answer:
                 sentences.append(answer)
         return " ".join(sentences) if sentences else _pick(_NOTHING, first), named
