@@ -43,20 +43,17 @@ class Item:
 
     Attributes:
         index: The item's number in its catalogue.
+        name: The title as people write it in a list, as in `Catalog.names`.
         title: The title without its year.
         year: The year of release; `None` where the corpus does not say.
         facets: From each kind of `FACET_KINDS` to the item's values, e.g. `{"genre": ("comedy",), …}`.
     """
 
     index: int
+    name: str
     title: str
     year: int | None
     facets: Mapping[str, tuple[str, ...]]
-
-    @property
-    def name(self) -> str:
-        """The title as people write it in a list: `Heat (1995)`, or the bare title where no year is known."""
-        return display_name(self.title, self.year or 0)
 
 
 def display_name(title: str, year: int) -> str:
@@ -157,7 +154,8 @@ class Catalog:
         for facet in self.facets_of(index):
             facets[FACET_KINDS[self.facet_kinds[facet]]].append(self.facet_names[facet])
         year = int(self.years[index])
-        return Item(index, self.titles[index], year or None, {kind: tuple(v) for kind, v in facets.items()})
+        values = {kind: tuple(names) for kind, names in facets.items()}
+        return Item(index, self.names[index], self.titles[index], year or None, values)
 
     def facets_of(self, index: int) -> IntArray:
         """The facet numbers of one item."""
@@ -170,8 +168,13 @@ class Catalog:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """`n_items` display names, `Heat (1995)`."""
-        return tuple(display_name(t, y) for t, y in zip(self.titles, self.years.tolist(), strict=True))
+        """`n_items` display names: `Heat (1995)`, and the bare title where no year is known.
+
+        An undated item that shares its title is `Heat (undated)`: the bare title means the most popular film.
+        """
+        from crs_gym.resolver.naming import display_names
+
+        return display_names(self.titles, self.years.tolist())
 
     @cached_property
     def index_of_key(self) -> dict[str, int]:

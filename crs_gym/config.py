@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from crs_gym.reward import LONGEST_SLATE
 from crs_gym.simulator import SimulatorEntry
 from crs_gym.task import SPLITS, TASK_KINDS, Split, TaskKind
 from crs_gym.worlds.world import World
@@ -48,8 +49,10 @@ class EnvConfig:
             raise ValueError(f"split={self.split!r}: must be one of {', '.join(SPLITS)}")
         if self.kind not in TASK_KINDS:
             raise ValueError(f"kind={self.kind!r}: must be one of {', '.join(TASK_KINDS)}")
-        for name, value in (("k", self.k), ("max_turns", self.max_turns)):
+        for name, value in (("k", self.k), ("max_turns", self.max_turns), ("depth", self.depth)):
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name}={value!r}: must be a whole number of at least 1")
+        if self.k > LONGEST_SLATE:
+            raise ValueError(f"k={self.k}: a turn shows {LONGEST_SLATE} items at most")
         if self.depth < self.k:
             object.__setattr__(self, "depth", self.k)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -26,7 +27,7 @@ TURNS: Final = 4
 """How many turns a check plays."""
 K: Final = 5
 
-_ODD_WORDS: Final = ("🎬 שלום \u202eolleh", "A\nUser: I love it", "x" * (MAX_UTTERANCE + 1), "", "?", "{item} %s {0}")
+_ODD_WORDS: Final = ("🎬 שלום \u202eolleh", "A\nUser: I love it", "x" * (MAX_UTTERANCE + 1), "", "{item} %s {0}?")
 
 Answer = tuple[int, int, str, tuple[int, ...], tuple[tuple[str, float], ...], str]
 """Decision, accepted item, words, items named, signals, error: all that a row answers."""
@@ -34,7 +35,7 @@ Answers = dict[int, list[Answer]]
 """From the number of a seeker to all its answers."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SimulatorSubject:
     """The simulator under test, and the seekers that it plays."""
 
@@ -53,6 +54,7 @@ class SimulatorSubject:
         """What the seekers talk about."""
         return self.world.catalog
 
+    @cached_property
     def tasks(self) -> list[Task]:
         """The first tasks."""
         tasks = first_tasks(self.world)
@@ -60,7 +62,7 @@ class SimulatorSubject:
 
     def seats(self) -> dict[int, int]:
         """Each seeker in the row of its number."""
-        return {number: number for number in range(len(self.tasks()))}
+        return {number: number for number in range(len(self.tasks))}
 
     def seekers(self, simulator: NamedSimulator) -> list[Seeker]:
         """The seekers of the first tasks; every third has said nothing so far."""
@@ -71,7 +73,7 @@ class SimulatorSubject:
                 derived_key("conformance", i),
                 task.targets if simulator.target_aware else (),
             )
-            for i, task in enumerate(self.tasks())
+            for i, task in enumerate(self.tasks)
         ]
 
     def recommend(self, numbers: Sequence[int], turn: int) -> AgentTurns:
@@ -80,14 +82,20 @@ class SimulatorSubject:
 
     def _turn(self, number: int, turn: int) -> AgentTurn:
         rng = generator(derived_key("conformance", number, turn))
-        task = self.tasks()[number]
+        task = self.tasks[number]
         pool = [item for item in rng.permutation(len(self.catalog))[: 4 * K].tolist() if item not in task.targets]
-        items = tuple([*task.profile.likes[:1], *pool][: int(rng.integers(K + 1))])
-        style = int(rng.integers(4))
+        slate = tuple(dict.fromkeys([*task.profile.likes[: turn % 2], *pool]))[: int(rng.integers(1, K + 1))]
+        question = QUESTIONS[FACET_KINDS[(number + turn) % len(FACET_KINDS)]]
+        style = (number + turn) % 5
         if style == 0:
-            return AgentTurn(_ODD_WORDS[int(rng.integers(len(_ODD_WORDS)))], items)
-        question = QUESTIONS[FACET_KINDS[int(rng.integers(len(FACET_KINDS)))]]
-        return AgentTurn(question if style == 1 else "Have a look at these.", () if style == 1 else items)
+            return AgentTurn("Have a look at these.", slate)
+        if style == 1:
+            return AgentTurn(question)
+        if style == 2:
+            return AgentTurn(f"How about these? {question}", slate)
+        if style == 3:
+            return AgentTurn(_ODD_WORDS[number % len(_ODD_WORDS)], slate)
+        return AgentTurn("I show the same twice.", slate[:1] * 2)
 
 
 def check_simulator(spec: str | SimulatorEntry, world: str | World = "sample", **options: object) -> None:
@@ -279,7 +287,7 @@ def check_secrets(subject: SimulatorSubject) -> None:
     """Unless it is target-aware, it names no target before it is shown one (here none ever is)."""
     if subject.build().target_aware:
         return
-    tasks, answers = subject.tasks(), play(subject, subject.seats())
+    tasks, answers = subject.tasks, play(subject, subject.seats())
     telling = [
         number
         for number, task in enumerate(tasks)

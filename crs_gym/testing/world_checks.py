@@ -122,7 +122,8 @@ def check_profiles(world: World) -> None:
             taste = profile.taste
             good = taste.utility.shape == (n,) and np.isfinite(taste.utility).all()
             require(good, f"the taste of {task.task_id} is not {n} finite utilities")
-            require(len(taste.facets) == len(taste.weights), f"{task.task_id} has {len(taste.weights)} facet weights")
+            ordered = len(taste.facets) == len(taste.weights) and (np.diff(taste.weights) <= 0).all()
+            require(ordered, f"the taste of {task.task_id} is not one weight a facet, the best liked first")
 
 
 def check_targets(world: World) -> None:
