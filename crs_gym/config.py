@@ -16,10 +16,10 @@ DEFAULT_REWARD: Final[Mapping[str, float]] = {
     "recommend": 1.0,
     "preference": 0.5,
     "novelty": 0.05,
-    "turn_cost": -0.15,
+    "turn_cost": -0.2,
 }
-"""The weights of the reward terms in every `-v0` id (our choice). The cost of a turn takes back what a turn earns
-by being well-formed and new alone, so talking on without recommending well never pays."""
+"""The weights of the reward terms in every `-v0` id (our choice). The cost of a turn is more than what it earns
+by being well-formed and new alone, and partial credit is paid for progress only, so talking on never pays."""
 
 
 @dataclass(frozen=True, kw_only=True)

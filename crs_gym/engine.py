@@ -135,6 +135,7 @@ class DialogueEngine:
         self._is_target = np.zeros((n, len(catalog) + 1), bool)
         self._target_centroids = np.zeros((n, catalog.n_facets + 1), np.float32)
         self._popular_similarity = np.zeros(n, np.float32)
+        self._closest = np.zeros(n, np.float32)
         self._best_gain = np.ones(n, np.float32)
         self.turn = np.zeros(n, np.int64)
         self.active = np.zeros(n, bool)
@@ -174,6 +175,7 @@ class DialogueEngine:
             self._turns_read[row] = 0
             self._messages[row] = list(task.context)
             self._dialogue[row] = "", 0
+        self._closest[rows] = 0.0
         self.turn[rows] = 0
         self.active[rows] = True
         self.success[rows] = False
@@ -234,6 +236,7 @@ class DialogueEngine:
             rows=at,
             target_centroids=self._target_centroids,
             popular_similarity=self._popular_similarity[at],
+            closest=self._closest[at],
             signals={},
         )
         self._pending = (rows, turns, facts)
@@ -262,6 +265,7 @@ class DialogueEngine:
             first = hits.any(axis=1) & ~self.success[rows]
             self.hit_rank[rows[first]] = hits[first].argmax(axis=1) + 1
             self.success[rows[first]] = True
+        self._closest[rows] = np.maximum(facts.closest, facts.closeness())
         self._known[rows[:, None], turns.items] = True
         if users.volunteered is not None:  # what the user names is no discovery of the recommender's any more
             self._known[rows[:, None], users.volunteered] = True

@@ -40,7 +40,7 @@ class ConversationEnv(gym.Env[dict[str, Any], Any]):
     items shown; the user never sees `<think>…</think>` in front, and `<answer>…</answer>` marks what is said.
 
     ## Rewards
-    The weighted sum of terms in [0, 1]: format 0.1, recommend 1.0, preference 0.5, novelty 0.05, turn_cost -0.15; see
+    The weighted sum of terms in [0, 1]: format 0.1, recommend 1.0, preference 0.5, novelty 0.05, turn_cost -0.2; see
     `crs_gym.reward`. `reward={…}` overrides the weights.
 
     ## Starting state

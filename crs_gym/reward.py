@@ -44,6 +44,7 @@ class TurnFacts:
         rows: `(n,)` int64, the places of the turns' dialogues in `target_centroids`.
         target_centroids: `(num_dialogues, n_facets + 1)` float32, the mean of each task's targets' unit vectors.
         popular_similarity: `(n,)` float32, the mean similarity of popular items to the targets, below 1.
+        closest: `(n,)` float32, the highest `closeness` of the dialogue's earlier slates; 0 on its first turn.
         signals: The user's implicit feedback by name, `(n,)` float32 each.
     """
 
@@ -57,7 +58,9 @@ class TurnFacts:
     rows: Any
     target_centroids: FloatArray
     popular_similarity: Any
+    closest: Any
     signals: Mapping[str, Any]
+    _closeness: Any = None
 
     def similarity(self) -> FloatArray:
         """`(n, k)` float32 in [0, 1], each shown item's mean similarity to the targets; 0 in empty places."""
@@ -65,6 +68,20 @@ class TurnFacts:
         shared = self.target_centroids[rows, self.catalog.slate_facets[self.items]]  # (n, k, widest)
         similarity: FloatArray = row_sum(shared * self.catalog.slate_values[self.items])
         return similarity
+
+    def closeness(self) -> Any:
+        """`(n,)` in [0, 1], how far the slate shares the targets' attributes, above what popular items would.
+
+        The rank-discounted mean similarity of the shown items (repeated ones count 0), less the mean similarity of
+        popular items, scaled so that 1 is a slate that shares everything. The mean is taken before the difference is
+        cut at 0: a slate of random items cannot earn by a few lucky places.
+        """
+        if self._closeness is None:
+            weights = DISCOUNT[: self.items.shape[-1]]
+            mean = row_sum(self.similarity() * (self.new * weights)) / BEST_GAIN[self.n_shown]
+            floor = self.popular_similarity
+            self._closeness = between_0_and_1((mean - floor) / (1.0 - floor))
+        return self._closeness
 
 
 RewardTerm = Callable[[TurnFacts], Any]
@@ -82,16 +99,13 @@ def recommend_term(facts: TurnFacts) -> Any:
 
 
 def preference_term(facts: TurnFacts) -> Any:
-    """How far the slate shares the targets' attributes, above what popular items would: partial credit.
+    """By how much the slate comes closer to the targets' attributes than any before it: partial credit.
 
-    The rank-discounted mean similarity of the shown items (repeated ones count 0), less the mean similarity of popular
-    items, scaled so that 1 is a slate that shares everything. The mean is taken before the difference is cut
-    at 0: a slate of random items cannot earn by a few lucky places.
+    Labels miss many good items, so a slate that shares the targets' attributes is worth something (`closeness`). Only
+    progress is paid, so a dialogue's terms add up to its best slate at most: paid in full on every turn, showing
+    the targets' neighbours for as long as the user bears it would be worth more than showing the targets.
     """
-    weights = DISCOUNT[: facts.items.shape[-1]]
-    mean = row_sum(facts.similarity() * (facts.new * weights)) / BEST_GAIN[facts.n_shown]
-    floor = facts.popular_similarity
-    return between_0_and_1((mean - floor) / (1.0 - floor))
+    return between_0_and_1(facts.closeness() - facts.closest)
 
 
 def novelty_term(facts: TurnFacts) -> Any:

@@ -62,6 +62,7 @@ class Dialogue:
     known: set[int] = field(default_factory=set)
     shown: set[int] = field(default_factory=set)
     turn: int = 0
+    closest: float = 0.0
     success: bool = False
     hit_rank: int | None = None
     outcome: str | None = None
@@ -75,13 +76,15 @@ class Dialogue:
         items = agent.items[: self.k] if understood else ()
         new = [item not in self.known for item in items]
         ranks = [rank for rank, item in enumerate(items, 1) if new[rank - 1] and item in self.task.targets]
+        closeness = self._closeness(items, new)
         terms = {
             "format": float(understood),
             "recommend": sum(map(discount, ranks)) / self._best_gain(),
-            "preference": self._preference(items, new),
+            "preference": max(closeness - self.closest, 0.0),
             "novelty": sum(new) / len(items) if items else 0.0,
             "turn_cost": 1.0,
         }
+        self.closest = max(self.closest, closeness)
         if ranks and not self.success:
             self.success, self.hit_rank = True, ranks[0]
         self.turn += 1
@@ -105,7 +108,7 @@ class Dialogue:
     def _best_gain(self) -> float:
         return sum(discount(rank) for rank in range(1, min(len(self.task.targets), self.k) + 1))
 
-    def _preference(self, items: tuple[int, ...], new: list[bool]) -> float:
+    def _closeness(self, items: tuple[int, ...], new: list[bool]) -> float:
         if not items:
             return 0.0
         likeness = [mean_similarity(self.catalog, item, self.task.targets) for item in items]

@@ -107,17 +107,28 @@ def test_the_mix_by_hand() -> None:
     """Target A, the slate (C, A): format 1, recommend 0.63093, novelty 1, turn_cost 1.
 
     preference: mean = (0.80474 + 0.63093) / 1.63093 = 0.88028; (0.88028 - 0.61785) / 0.38215 = 0.68671.
-    reward = 0.1 + 0.63093 + 0.5 * 0.68671 + 0.05 - 0.15 = 0.97428.
+    reward = 0.1 + 0.63093 + 0.5 * 0.68671 + 0.05 - 0.2 = 0.92428.
     """
     terms, reward = terms_of((2, 0), (0,))
     assert terms["preference"] == pytest.approx(0.68671, abs=2e-5)
-    assert reward == pytest.approx(0.97428, abs=2e-5)
+    assert reward == pytest.approx(0.92428, abs=2e-5)
 
 
 def test_talking_without_recommending_does_not_pay() -> None:
-    """0.1 for its form, 0.15 for the user's time: -0.05. New but useless items: 0.1 + 0.05 - 0.15 = 0."""
-    assert terms_of((), (0,))[1] == pytest.approx(-0.05)
-    assert terms_of((3,), (0,))[1] == pytest.approx(0.0, abs=1e-7)
+    """0.1 for its form, 0.2 for the user's time: -0.1. New but useless items: 0.1 + 0.05 - 0.2 = -0.05."""
+    assert terms_of((), (0,))[1] == pytest.approx(-0.1)
+    assert terms_of((3,), (0,))[1] == pytest.approx(-0.05)
+
+
+def test_only_progress_is_paid() -> None:
+    """Target A. Slates B, C, A: closeness 0.12775, 0.48905, 1. Paid: 0.12775, 0.36130, 0.51095, which add up to 1."""
+    engine = DialogueEngine(CATALOG, None, num_dialogues=1, k=1, max_turns=5, reward=DEFAULT_REWARD)
+    engine.reset(engine.all_rows, [Episode(Task("t", "train", (), Profile(), (0,)), 0, 0)])
+    paid = []
+    for item in (1, 2, 0):
+        engine.recommend(AgentTurns.of([AgentTurn("Look.", (item,))], 1, 4))
+        paid.append(engine.respond(UserTurns.of([UserTurn("Hm.")])).terms["preference"][0])
+    assert paid == pytest.approx([0.12775, 0.36130, 0.51095], abs=4e-5)
 
 
 def test_unit_vectors_have_length_one() -> None:

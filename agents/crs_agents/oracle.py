@@ -1,20 +1,23 @@
-"""`oracle`: shows the targets first. The ceiling of a game, and a check that its rewards pay for what they should."""
+"""`oracle`: the targets first, then what is most like them. The ceiling of a game, and a check of its rewards."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from crs_agents.ranking import first_new_items, show
 from crs_gym.agent import AgentEntry, Observation, OracleObservation
 from crs_gym.catalog import Catalog
+from crs_gym.numeric import IntArray, row_sum
 from crs_gym.turns import AgentTurn
 from crs_gym.worlds.world import World
 
 
 @dataclass(frozen=True, eq=False)
 class OracleAgent:
-    """The targets that were not shown yet, then the most popular new items."""
+    """The targets that were not shown yet, then the new items that share most of their facets."""
 
     catalog: Catalog
 
@@ -34,8 +37,15 @@ class OracleAgent:
             )
         named = set(observation.named_items())
         targets = [target for target in observation.targets if target not in named]
-        ranking = dict.fromkeys((*targets, *first_new_items(self.catalog.by_popularity, observation)))
+        ranking = dict.fromkeys((*targets, *first_new_items(self._alike(observation.targets), observation)))
         return tuple(ranking)[: observation.depth]
+
+    def _alike(self, targets: Sequence[int]) -> IntArray:
+        """All items, most like the targets first; ties by popularity."""
+        catalog = self.catalog
+        popular = catalog.by_popularity
+        similarity = row_sum(catalog.centroid(targets)[catalog.facet_table] * catalog.facet_values)
+        return popular[np.argsort(-similarity[popular], kind="stable")]
 
 
 def build(world: World) -> OracleAgent:
@@ -43,4 +53,4 @@ def build(world: World) -> OracleAgent:
     return OracleAgent(world.catalog)
 
 
-ORACLE = AgentEntry(build, "the targets first: the ceiling", target_aware=True)
+ORACLE = AgentEntry(build, "the targets first, then what is most like them: the ceiling", target_aware=True)

@@ -73,7 +73,8 @@ def evaluate(
     world = load_world(config.world)
     config = replace(config, world=world)
     chosen = choose_tasks(world, config, tasks)
-    named = _named_agents(agents, world, baseline)
+    named = _named_agents(agents, world)
+    baseline = _baseline(baseline, [agent.name for agent in named])
     run = RunConfig(
         version=package_version(),
         protocol=protocol,
@@ -264,7 +265,7 @@ def compute_results(
     )
 
 
-def _named_agents(agents: Sequence[AgentSpec], world: World, baseline: str | None) -> list[NamedAgent]:
+def _named_agents(agents: Sequence[AgentSpec], world: World) -> list[NamedAgent]:
     """The agents, built; all before the first is played, so that a slip in the last name costs nothing."""
     if isinstance(agents, str) or not agents:
         raise ValueError("name at least one agent, in a list")
@@ -272,9 +273,17 @@ def _named_agents(agents: Sequence[AgentSpec], world: World, baseline: str | Non
     names = [agent.name for agent in named]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"two agents are named {', '.join(twice)}: rename one with load_agent(spec, world, name=…)")
-    if baseline is not None and baseline not in names:
-        raise ValueError(f"baseline {baseline!r} is not among the agents: {', '.join(names)}")
     return named
+
+
+def _baseline(baseline: str | None, names: Sequence[str]) -> str | None:
+    """The agent's whole name; `oracle` stands for `oracle (sees targets)`."""
+    if baseline is None or baseline in names:
+        return baseline
+    for name in names:
+        if name.partition(" (")[0] == baseline:
+            return name
+    raise ValueError(f"baseline {baseline!r} is not among the agents: {', '.join(names)}")
 
 
 @contextmanager

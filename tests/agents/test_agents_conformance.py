@@ -152,12 +152,17 @@ def test_copy_mention_ranks_the_last_mention_first(sample: World) -> None:
     assert turn.items == (5, 7, 6)
 
 
-def test_oracle_shows_the_targets_then_popular_items(sample: World) -> None:
-    order = sample.catalog.by_popularity.tolist()
+def test_oracle_shows_the_targets_then_what_is_most_like_them(sample: World) -> None:
+    catalog = sample.catalog
     agent = load_agent("oracle", sample)
     [turn] = act(agent, [OracleObservation((user("a", 900),), 0, 5, 3, 4, 7, targets=(800, 900, 801))])
-    assert turn.ranking == (800, 801, order[0], order[1])
-    assert turn.items == (800, 801, order[0])
+    alike = catalog.centroid([800, 900, 801])
+    likeness = [float(alike[catalog.facet_table[item]] @ catalog.facet_values[item]) for item in range(len(catalog))]
+    others = [item for item in range(len(catalog)) if item not in (800, 801, 900)]
+    best = sorted(likeness[item] for item in others)[-2:]
+    assert turn.ranking[:2] == (800, 801)
+    assert [likeness[item] for item in turn.ranking[2:]] == pytest.approx(best[::-1])
+    assert turn.items == turn.ranking[:3]
     with pytest.raises(ValueError, match="target_aware"):
         agent.agent.act([observe()])
 

@@ -16,7 +16,6 @@ import pytest
 
 from crs_gym.agent import Agent, NamedAgent, Observation, load_agent
 from crs_gym.catalog import Catalog
-from crs_gym.numeric import IntArray
 from crs_gym.config import EnvConfig
 from crs_gym.errors import EvaluationError, SimulatorError, TraceError, UnknownNameError
 from crs_gym.evaluation import Results, evaluate, read_results, results_from_traces
@@ -25,6 +24,7 @@ from crs_gym.evaluation.results import Figure, encode_results
 from crs_gym.evaluation.run import AgentSpec
 from crs_gym.evaluation.run_folder import RunFolder, file_name
 from crs_gym.evaluation.tables import WIDTH, print_results
+from crs_gym.numeric import IntArray
 from crs_gym.simulator import Seeker, SimulatorEntry
 from crs_gym.task import Dialogue, Message, Profile, Split, Task, TaskKind
 from crs_gym.trace_store import read_traces

@@ -1,0 +1,50 @@
+"""Each file of examples/ runs as it stands, by itself."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = {
+    "own_policy.py": r"(?s:\nLatestLike .+\npopularity .+\nease )",
+    "vector_rollout.py": r"^mean return of \d{3} episodes: [+-]\d\.\d{3}\n$",
+    "both_sides.py": r"^User: (?s:.+)\nRecommender: (?s:.+)\noutcome: \w+, target shown: (True|False)\nreturns: \{",
+}
+
+
+def test_every_example_is_run() -> None:
+    assert {path.name for path in (ROOT / "examples").glob("*.py")} == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_runs(name: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / name)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    assert re.search(EXAMPLES[name], done.stdout), done.stdout
+
+
+def test_the_command_in_an_example_runs(tmp_path: Path) -> None:
+    """`crs-gym evaluate … -a examples.own_policy:LatestLike`, from the repository's root."""
+    text = (ROOT / "examples" / "own_policy.py").read_text(encoding="utf-8")
+    (line,) = [line for line in text.splitlines() if line.startswith("crs-gym ")]
+    arguments = [*shlex.split(line, comments=True)[1:], "--tasks", "10", "--out", str(tmp_path / "run")]
+    done = subprocess.run(
+        [sys.executable, "-m", "crs_gym.cli", *arguments], cwd=ROOT, capture_output=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "results.json").exists()
