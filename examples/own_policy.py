@@ -1,7 +1,7 @@
 """Plug in a policy of your own: a class with one method, compared with the baselines on the same users.
 
-    python examples/own_policy.py
-    crs-gym evaluate CRS-Sample-v0 -a examples.own_policy:LatestLike -a popularity     # from the repository's root
+python examples/own_policy.py
+crs-gym evaluate CRS-Sample-v0 -a examples.own_policy:LatestLike -a popularity     # from the repository's root
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ class LatestLike:
         wanted = set(self.catalog.facets_of(named[-1]).tolist())
         new = [item for item in self.catalog.by_popularity.tolist() if item not in named]
         new.sort(key=lambda item: -len(wanted & set(self.catalog.facets_of(item).tolist())))
-        return AgentTurn("You might like these.", items=tuple(new[: observation.k]), ranking=tuple(new[: observation.depth]))
+        return AgentTurn(
+            "You might like these.", items=tuple(new[: observation.k]), ranking=tuple(new[: observation.depth])
+        )
 
 
 if __name__ == "__main__":

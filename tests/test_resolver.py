@@ -7,62 +7,14 @@ import sys
 import time
 import unicodedata
 
-import numpy as np
 import pytest
+from hard_titles import FILMS, NAMES, RESOLVER, TITLES, YEARS, build, meant
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crs_gym.catalog import display_name
-from crs_gym.resolver import Mention, TitleResolver
-
-# Title, year (0: not known), popularity. Real films; years and popularities partly made up to make the cases hard.
-FILMS = [
-    ("Heat", 1995, 50), ("The Heat", 2013, 30), ("Alien", 1979, 60), ("Aliens", 1986, 55), ("Up", 2009, 80),
-    ("It", 2017, 90), ("It", 1990, 40), ("Her", 2013, 30), ("Big", 1988, 30), ("Us", 2019, 30), ("Saw", 2004, 40),
-    ("The Matrix", 1999, 90), ("The Matrix Reloaded", 2003, 50), ("Amélie", 2001, 40), ("Ghost", 1990, 30),
-    ("Mission: Impossible", 1996, 50), ("Ocean's Eleven", 2001, 60), ("Ocean's Eleven", 1960, 10),
-    ("Ocean's Twelve", 2004, 30), ("Rocky", 1976, 60), ("Rocky II", 1979, 30), ("Rocky III", 1982, 20),
-    ("Toy Story", 1995, 90), ("Toy Story 2", 1999, 60), ("Toy Story 3", 2010, 60), ("The Thing", 1982, 50),
-    ("The Thing", 2011, 10), ("9", 2009, 10), ("Nine", 2009, 5), ("1917", 2019, 30), ("300", 2006, 30),
-    ("The Good, the Bad and the Ugly", 1966, 40), ("Me, Myself & Irene", 2000, 20), ("I, Tonya", 2017, 20),
-    ("O Brother, Where Art Thou?", 2000, 20), ("Shall We Dance?", 2004, 10), ("WALL·E", 2008, 60),
-    ("Spider-Man", 2002, 60), ("E.T. the Extra-Terrestrial", 1982, 50), ("S.W.A.T.", 2003, 10), ("Frozen", 2013, 70),
-    ("Kill Bill: Volume 1", 2003, 50), ("Kill Bill: Volume 2", 2004, 45), ("The Godfather", 1972, 80),
-    ("The Godfather: Part II", 1974, 60), ("Back to the Future", 1985, 70), ("Back to the Future Part II", 1989, 50),
-    ("Blade Runner", 1982, 50), ("Blade Runner 2049", 2017, 40), ("2012", 2009, 20), ("1984", 1984, 10),
-    ("Thanks", 2011, 1), ("Yes", 2004, 1), ("I", 2015, 2), ("The Movie", 2000, 1), ("Signs", 2002, 30),
-    ("Seven", 1995, 50), ("Taken", 2008, 50), ("Anchorman: The Legend of Ron Burgundy", 2004, 40), ("Home", 2015, 20),
-    ("mother!", 2017, 20), ("Mother", 2017, 30), ("$", 1971, 1), ("The Shawshank Redemption", 1994, 80),
-    ("Pulp Fiction", 1994, 70), ("Dr. Strangelove", 1964, 20), ("Romeo + Juliet", 1996, 20), ("Get Out", 2017, 70),
-    ("What's Up, Doc?", 1972, 9), ("Jaws", 1975, 50), ("Jaws", 0, 2), ("Grown-Ups", 0, 3), ("Grown Ups", 2010, 30),
-    ("X", 0, 4), ("The Lion, the Witch and the Wardrobe", 0, 8), ("54", 0, 1), ("Pride & Prejudice", 2005, 30),
-    ("Tron", 1982, 20), ("Tron", 1982, 30), ("Cube", 1997, 5), ("Cube", 1997, 5), ("Airplane!", 1980, 20),
-    ("50/50", 2011, 20), ("Love & Friendship", 2016, 5), ("And Then There Were None", 1945, 5), ("Brazil", 1985, 9),
-    ("...And Justice for All", 1979, 5), ("10 Things I Hate About You", 1999, 30), ("The Ring", 2002, 30),
-    ("Die Hard", 1988, 60), ("Face/Off", 1997, 20), ("Léon: The Professional", 1994, 40), ("Once", 2007, 20),
-    ("Мама", 1999, 1), ("英雄", 2002, 3), ("Él", 1953, 1), ("The One", 0, 3), ("This Is It", 2009, 4),
-    ("Fargo", 1996, 4),
-]  # fmt: skip
-TITLES = [title for title, _, _ in FILMS]
-YEARS = [year for _, year, _ in FILMS]
-NAMES = [display_name(title, year) for title, year, _ in FILMS]
-
-
-def build(films: list[tuple[str, int, int]]) -> TitleResolver:
-    return TitleResolver(
-        [title for title, _, _ in films],
-        np.array([year for _, year, _ in films], np.int16),
-        np.array([popularity for _, _, popularity in films], np.float32),
-    )
-
-
-RESOLVER = build(FILMS)
-
-
-def meant(item: int) -> int:
-    """The item that an item's display name means: of exact duplicates the most popular, then the first."""
-    alike = [other for other, name in enumerate(NAMES) if name == NAMES[item]]
-    return min(alike, key=lambda other: (-FILMS[other][2], other))
+from crs_gym.catalog import Catalog
+from crs_gym.resolver import Mention
+from crs_gym.resolver.naming import display_names
 
 
 def named(text: str) -> list[str]:
@@ -125,7 +77,11 @@ def named(text: str) -> list[str]:
         ("mother! (2017)", "mother! (2017)"),
         ("Mother (2017)", "Mother (2017)"),
         ("Grown Ups", "Grown Ups (2010)"),
-        ("Grown-Ups", "Grown-Ups"),
+        ("Grown-Ups", "Grown Ups (2010)"),
+        ("Grown-Ups (undated)", "Grown-Ups (undated)"),
+        ("the lion the witch and the wardrobe", "The Lion, the Witch and the Wardrobe"),
+        ("The Lion, the Witch and the Wardrobe (undated)", "The Lion, the Witch and the Wardrobe"),
+        ("Emma (1815)", "Emma (1815)"),
         # a part of the title, with its year
         ("Anchorman (2004)", "Anchorman: The Legend of Ron Burgundy (2004)"),
         # marks around it
@@ -158,6 +114,11 @@ def test_a_written_title_is_found(text: str, name: str) -> None:
         "I am frozen, there are signs of a ghost in this home",
         "Oh, Yes! Thanks!",
         "",
+        "Do you want to watch something new on your date night?",
+        "He was a zookeeper, and is a funny comedian.",
+        "The boy is ten.",
+        "They were big. *thanks *home",
+        "Her great-great-legendary aunt",
         "   \n\t ",
         "(1995)",
     ],
@@ -174,6 +135,7 @@ def test_ordinary_talk_names_nothing(text: str) -> None:
         "Toy Story 4",  # a sequel that the catalogue lacks is not its first part
         "Toy Story 5 (2026)",
         "Dune: Part Two",
+        "I have not seen Home alone 2 yet",
         "Kill Bill vol. 3",
         "The Matrix Resurrections (2021)",
         "Big at the Seaside (1989)",
@@ -200,6 +162,11 @@ def test_what_the_catalogue_lacks_is_not_guessed(text: str) -> None:
         ("I saw Saw and watched ghost.", ["Saw (2004)", "Ghost (1990)"]),
         ("Have you seen 300? Or Get Out?", ["300 (2006)", "Get Out (2017)"]),
         ("Heat. Alien! Aliens?", ["Heat (1995)", "Alien (1979)", "Aliens (1986)"]),
+        ("do you like the Toy Story movies? The Toy Story ones", ["Toy Story (1995)"]),
+        ("Blues Brothers 2000 or Brothers 2001", ["Blues Brothers 2000 (1998)", "The Brothers (2001)"]),
+        ("Yeah The Descent, maybe", ["The Descent (2005)"]),
+        ("I'll watch 2012 (2009)", ["2012 (2009)"]),
+        ("1. Warrior (2011)\n2. The One Warrior", ["Warrior (2011)", "The One Warrior"]),
     ],
 )
 def test_several_titles_in_their_order(text: str, names: list[str]) -> None:
@@ -214,6 +181,7 @@ def test_several_titles_in_their_order(text: str, names: list[str]) -> None:
         ('"Plup Fiction" maybe', "Pulp Fiction (1994)", False),
         ("- Aleins\n- x", "Aliens (1986)", False),
         ('I loved "The Matirx Reloaded"', "The Matrix Reloaded (2003)", False),
+        ("the one warior (undated)", "The One Warrior", False),
         ("Pulp Fiction", "Pulp Fiction (1994)", True),
     ],
 )
@@ -246,14 +214,36 @@ def test_each_occurrence_is_found_and_each_item_resolved_once() -> None:
     assert named(text) == ["Alien (1979)", "Up (2009)"]
 
 
-def test_a_bare_title_means_the_item_of_unknown_year_unless_told_otherwise() -> None:
-    popular = TitleResolver(
-        TITLES, np.array(YEARS, np.int16), np.array([p for _, _, p in FILMS], np.float32), undated_first=False
-    )
-    undated, dated = NAMES.index("Jaws"), NAMES.index("Jaws (1975)")
-    assert RESOLVER.resolve("I love Jaws!") == (undated,)
-    assert popular.resolve("I love Jaws!") == (dated,)
-    assert RESOLVER.resolve("Jaws (1975)") == popular.resolve("Jaws (1975)") == (dated,)
+def test_a_bare_title_means_the_most_popular_film_and_undated_the_one_of_unknown_year() -> None:
+    undated, dated = NAMES.index("Jaws (undated)"), NAMES.index("Jaws (1975)")
+    assert RESOLVER.resolve("I love Jaws!") == RESOLVER.resolve("Jaws (1975)") == (dated,)
+    for text in ("Jaws (undated)", "jaws [Undated]", "Is Jaws (undated), say, any good?", '"Jaws" (undated)'):
+        assert RESOLVER.resolve(text) == (undated,), text
+    assert RESOLVER.find("See Jaws (undated)!") == [Mention(undated, 4, 18, True)]
+    assert named("Jaws (1994) or Heat (undated)") == ["Jaws (undated)"]  # of a year that is not known; of none
+
+
+@pytest.mark.parametrize(
+    ("films", "names"),
+    [
+        ([("Moana", 2016), ("Moana", 0)], ("Moana (2016)", "Moana (undated)")),
+        ([("Moana", 0), ("Up", 2009)], ("Moana", "Up (2009)")),
+        ([("MOANA!", 0), ("Moana", 0)], ("MOANA! (undated)", "Moana (undated)")),  # one title as it is said
+        ([("Moana", 0), ("Moana", 0)], ("Moana", "Moana")),  # nothing tells them apart
+        ([("Moana", 2016), ("Moana", 2016)], ("Moana (2016)", "Moana (2016)")),
+        ([("$", 0), ("?", 0), ("$", 1971)], ("$ (undated)", "?", "$ (1971)")),
+    ],
+)
+def test_an_undated_item_is_called_so_where_its_title_is_not_its_own(
+    films: list[tuple[str, int]], names: tuple[str, ...]
+) -> None:
+    assert display_names([title for title, _ in films], [year for _, year in films]) == names
+    resolver = build([(title, year, 1) for title, year in films])
+    for name in names:
+        assert resolver.resolve(f'"{name}"') == (names.index(name),)
+    catalog = Catalog.from_rows([(str(i), title, year or None, {}) for i, (title, year) in enumerate(films)])
+    assert catalog.names == names
+    assert [catalog[i].name for i in range(len(catalog))] == list(names)
 
 
 items = st.integers(0, len(FILMS) - 1)

@@ -13,7 +13,10 @@ from crs_gym.task import Split
 
 @dataclass(frozen=True)
 class Speed(Plain):
-    """Turns a second, as a ratio to CartPole-v1 on the same core in the same run; and peak memory."""
+    """Measure turns a second and peak memory.
+
+    Speed is a ratio to CartPole-v1 on the same core in the same run.
+    """
 
     world: str = "sample"
     """The world that the seekers come from."""
@@ -49,7 +52,7 @@ class Speed(Plain):
 
 @dataclass(frozen=True)
 class Startup(Plain):
-    """Seconds until one can begin, in fresh processes."""
+    """Measure the seconds until one can begin, in fresh processes."""
 
     def run(self) -> int:
         """Measure, and print."""
@@ -62,7 +65,10 @@ class Startup(Plain):
 
 @dataclass(frozen=True)
 class Resolver(Plain):
-    """Precision and recall of the title resolver on recorded dialogues, annotations hidden."""
+    """Measure precision and recall of the title resolver.
+
+    It reads recorded dialogues with their annotations hidden.
+    """
 
     world: str = "redial"
     """The recorded world."""

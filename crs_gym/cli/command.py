@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
+
+import tyro
+
+NO_HINT: Final = tyro.conf.arg(help_behavior_hint="")
+"""For an option whose help says by itself what it is by default, so that "(default: None)" is not added."""
 
 
 class Command(Protocol):

@@ -28,7 +28,7 @@ class Get(Plain):
 
 @dataclass(frozen=True)
 class Check(Plain):
-    """Count a corpus's tasks, validate each of them, and count the dropped records by reason."""
+    """Count a corpus's tasks and what was left out, and check each task."""
 
     name: tyro.conf.Positional[str]
     """redial, opendialkg, inspired or sample."""

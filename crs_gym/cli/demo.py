@@ -27,9 +27,9 @@ AGENTS: Final = (
 
 @dataclass(frozen=True)
 class Demo(Plain):
-    """Let every agent talk with simulated seekers on CRS-Sample-v0, with and without feedback, and write a report.
+    """Let every agent talk with simulated seekers, and write a report.
 
-    Needs no network and no data.
+    Plays on CRS-Sample-v0, with and without feedback. Needs no network.
     """
 
     out: Path = Path("runs/demo")
@@ -51,6 +51,9 @@ class Demo(Plain):
         from crs_gym.worlds import load_world
 
         world = load_world("sample")
+        most = len(world.tasks("test"))
+        if not 1 <= self.tasks <= most:  # before the earlier demo is removed
+            raise ValueError(f"--tasks {self.tasks}: choose 1 to {most}")
         print("One dialogue, with the agent that asks before it recommends:\n")
         trace = rollout("CRS-Sample-v0", "ask-then-recommend", episodes=1, seed=self.seed, split="test")[0]
         print(render_dialogue(trace.messages(world.task(trace.task_id), world.catalog.names)), "\n")

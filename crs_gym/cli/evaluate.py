@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from crs_gym.cli.command import NO_HINT
 from crs_gym.task import Split
 
 
@@ -15,22 +16,24 @@ from crs_gym.task import Split
 class Evaluate:
     """Let agents meet the same users, and compare them.
 
-    Every agent plays the same tasks with the same noise. Results are shares with 95% bootstrap intervals.
+    All play the same tasks with the same noise; figures have 95% intervals.
 
-    Example: crs-gym evaluate CRS-Sample-v0 --agent popularity --agent ask-then-recommend --out runs/first
+    Example: crs-gym evaluate CRS-Sample-v0 -a popularity -a ease --out runs/first
     """
 
     env: tyro.conf.Positional[str]
     """The environment's id, such as CRS-Sample-v0; `crs-gym list` shows them all."""
-    agent: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(aliases=["-a"])]
+    agent: Annotated[
+        tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(aliases=["-a"], help_behavior_hint="(required)")
+    ]
     """An agent: a name (`crs-gym list`), name:argument, or module:attribute of your own. Once for each."""
-    simulator: str | None = None
+    simulator: Annotated[str | None, NO_HINT] = None
     """The user, such as agenda, agenda:noise=0.2 or silent; by default the environment's own."""
     protocol: Literal["interactive", "next-item"] = "interactive"
     """interactive: whole dialogues. next-item: one ranking for each recorded recommendation (the offline benchmark)."""
     split: Split = "test"
     """Which seekers."""
-    tasks: int | None = None
+    tasks: Annotated[int | None, NO_HINT] = None
     """How many tasks; by default all, or 500 in a world that invents its seekers."""
     trials: int = 1
     """How often each task is played, each time with other noise."""
@@ -38,13 +41,13 @@ class Evaluate:
     """Keys tasks and noise."""
     num_envs: int = 64
     """How many dialogues run side by side; changes the speed and nothing else."""
-    k: int | None = None
+    k: Annotated[int | None, NO_HINT] = None
     """How many items a turn may show; by default the environment's own."""
-    max_turns: int | None = None
+    max_turns: Annotated[int | None, NO_HINT] = None
     """The turn limit; by default the environment's own."""
-    baseline: str | None = None
+    baseline: Annotated[str | None, NO_HINT] = None
     """The agent that the others are compared with."""
-    out: Path | None = None
+    out: Annotated[Path | None, NO_HINT] = None
     """A folder for traces and results. Traces are written as dialogues end, so a killed run can be resumed."""
     resume: bool = False
     """Go on with the run in --out."""
@@ -55,10 +58,14 @@ class Evaluate:
         from crs_gym.evaluation.tables import print_results
         from crs_gym.rollout import config_of
 
-        chosen = {"simulator": self.simulator, "k": self.k, "max_turns": self.max_turns}
-        config = config_of(self.env, **{name: value for name, value in chosen.items() if value is not None})
+        if not self.agent:
+            raise ValueError("--agent: name at least one; `crs-gym list` shows them, module:attribute names your own")
+        if self.resume and self.out is None:
+            raise ValueError("--resume: say with --out which folder holds the run to go on with")
         if self.protocol == "next-item" and self.simulator is not None:
             raise ValueError("--simulator: the next-item protocol has no user; leave it out")
+        chosen = {"simulator": self.simulator, "k": self.k, "max_turns": self.max_turns}
+        config = config_of(self.env, **{name: value for name, value in chosen.items() if value is not None})
         results = evaluate(
             config,
             self.agent,

@@ -9,7 +9,10 @@ from crs_gym.cli.command import Plain
 
 @dataclass(frozen=True)
 class Listing(Plain):
-    """List environments, simulators and agents, those of other installed packages included."""
+    """List environments, simulators and agents.
+
+    Those of other installed packages are among them.
+    """
 
     def run(self) -> int:
         """Print three tables."""
@@ -31,6 +34,8 @@ class Listing(Plain):
         console = Console()
         for title, rows in tables.items():
             table = Table(title=title, title_justify="left", box=None, show_header=False, padding=(0, 2))
+            table.add_column(no_wrap=True)  # a name is to be typed: it stays whole on a narrow terminal, too
+            table.add_column()
             for row in rows:
                 table.add_row(*row)
             console.print(table, "")

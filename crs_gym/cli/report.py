@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
-from crs_gym.cli.command import Plain
+from crs_gym.cli.command import NO_HINT, Plain
 
 
 @dataclass(frozen=True)
 class Report(Plain):
-    """Write one HTML page, which opens without a network, from the folders of one or more evaluations."""
+    """Write the results of one or more evaluations as one HTML page.
 
-    runs: tyro.conf.Positional[tuple[Path, ...]]
+    The page opens in any browser, without a network.
+    """
+
+    runs: Annotated[
+        tyro.conf.Positional[tuple[Path, ...]],
+        tyro.conf.arg(metavar="DIR [DIR ...]", help_behavior_hint="(at least one)"),
+    ]
     """Folders that `crs-gym evaluate --out` wrote."""
-    out: Path | None = None
-    """The page; by default report.html in the first folder."""
+    out: Annotated[Path | None, NO_HINT] = None
+    """The page, or the folder for it; by default report.html in the first folder."""
 
     def run(self) -> int:
         """Write the page."""
@@ -25,5 +32,8 @@ class Report(Plain):
 
         if not self.runs:
             raise ValueError("report: give at least one folder that `crs-gym evaluate --out` wrote")
-        print(f"Report: {write_report(self.runs, self.out or self.runs[0] / 'report.html')}")
+        page = self.out or self.runs[0]
+        if page.is_dir() or self.out is None:
+            page = page / "report.html"
+        print(f"Report: {write_report(self.runs, page)}")
         return 0

@@ -8,8 +8,8 @@ import numpy as np
 
 from crs_gym.agent import Observation
 from crs_gym.catalog import NO_ITEM, Catalog
-from crs_gym.numeric import IntArray
 from crs_gym.errors import SimulatorError
+from crs_gym.numeric import IntArray
 from crs_gym.simulator import Seeker
 from crs_gym.turns import AgentTurn, AgentTurns, UserTurns
 
