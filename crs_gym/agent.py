@@ -6,10 +6,11 @@ observation. So any number of dialogues run side by side, in any order, with the
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -109,12 +110,17 @@ class NamedAgent:
     adversary: bool = False
 
 
-def load_agent(spec: str | Agent | AgentEntry, world: World, name: str | None = None) -> NamedAgent:
+AgentSpec = str | Agent | AgentEntry | Callable[..., Agent]
+"""What stands for an agent: a name, an object, a registration, or a class or function that makes one."""
+
+
+def load_agent(spec: AgentSpec, world: World, name: str | None = None) -> NamedAgent:
     """Build an agent for a world.
 
     Args:
         spec: A registered name (`ease`), a name with an argument (`smtpo:DIR`), `module:attribute` of your own, or an
-            object with an `act` method. The attribute is an `AgentEntry`, or a class or function that takes the world.
+            object with an `act` method. The attribute is an `AgentEntry`, or a class or function that takes the world,
+            or nothing.
         world: What it recommends from and learns from.
         name: The name in results; by default `spec` itself, or the object's class.
 
@@ -130,17 +136,37 @@ def load_agent(spec: str | Agent | AgentEntry, world: World, name: str | None = 
         entry, label, argument = spec, getattr(spec, "__name__", type(spec).__name__), None
     aware = adversary = False
     if isinstance(entry, AgentEntry):
-        agent: object = entry.build(world) if argument is None else entry.build(world, argument)
+        agent: object = _built(label, entry.build, *((world,) if argument is None else (world, argument)))
         aware, adversary = entry.target_aware, entry.adversary
     elif isinstance(entry, type) or not isinstance(entry, Agent):
         if not callable(entry):
             raise ValueError(
                 f"{label} is no agent: it has no act(observations) method and cannot be called with a world"
             )
-        agent = entry(world)
+        agent = _built(label, entry, world)
     else:
         agent = entry
     if not isinstance(agent, Agent):
         raise ValueError(f"{label} built a {type(agent).__name__}, which has no act(observations) method")
     label = name or label
     return NamedAgent(f"{label} (sees targets)" if aware else label, agent, aware, adversary)
+
+
+def _built(label: str, build: Callable[..., Any], *arguments: Any) -> Any:
+    """What `build` makes of the arguments, or of none where it takes none."""
+    try:
+        signature = inspect.signature(build)
+    except (TypeError, ValueError):  # some classes of extension modules have none
+        return build(*arguments)
+    for given in (arguments, ()):
+        try:
+            signature.bind(*given)
+        except TypeError:
+            continue
+        if len(arguments) > 1 and not given:
+            break  # an argument was given, and would be lost
+        return build(*given)
+    what = "the world and an argument" if len(arguments) > 1 else "the world, or nothing"
+    raise ValueError(
+        f"agent {label!r} cannot be built: it must be callable with {what}, and its signature is {signature}"
+    )

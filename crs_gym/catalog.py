@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from crs_gym.numeric import FloatArray, IntArray, as_float32, row_sum
+from crs_gym.numeric import FloatArray, IntArray, as_float32, read_only, row_sum
 
 if TYPE_CHECKING:
     from crs_gym.resolver import TitleResolver
@@ -56,11 +56,6 @@ class Item:
     facets: Mapping[str, tuple[str, ...]]
 
 
-def display_name(title: str, year: int) -> str:
-    """`title (year)`, or the bare title for year 0 (not known)."""
-    return f"{title} ({year})" if year else title
-
-
 class Catalog:
     """All items of a world, in columns.
 
@@ -87,14 +82,15 @@ class Catalog:
         facet_offsets: IntArray,
         facet_ids: IntArray,
     ) -> None:
+        # Agents share the catalogue: what one of them writes into a column would change what the next one sees.
         self.titles = tuple(titles)
-        self.years = years
+        self.years = read_only(years)
         self.keys = tuple(keys)
-        self.popularity = popularity
+        self.popularity = read_only(popularity)
         self.facet_names = tuple(facet_names)
-        self.facet_kinds = facet_kinds
-        self.facet_offsets = facet_offsets
-        self.facet_ids = facet_ids
+        self.facet_kinds = read_only(facet_kinds)
+        self.facet_offsets = read_only(facet_offsets)
+        self.facet_ids = read_only(facet_ids)
         n = len(self.titles)
         if not (len(years) == len(self.keys) == len(popularity) == n and len(facet_offsets) == n + 1):
             raise ValueError(
@@ -184,7 +180,7 @@ class Catalog:
     @cached_property
     def by_popularity(self) -> IntArray:
         """`(n_items,)` item numbers, most popular first; ties by item number."""
-        return np.argsort(-self.popularity, kind="stable").astype(np.int64)
+        return read_only(np.argsort(-self.popularity, kind="stable").astype(np.int64))
 
     @cached_property
     def facet_table(self) -> IntArray:
@@ -192,7 +188,7 @@ class Catalog:
         counts = np.diff(self.facet_offsets)
         table = np.full((len(self), max(int(counts.max(initial=0)), 1)), self.n_facets, np.int64)
         table[np.arange(table.shape[1]) < counts[:, None]] = self.facet_ids
-        return table
+        return read_only(table)
 
     @cached_property
     def facet_values(self) -> FloatArray:
@@ -207,17 +203,19 @@ class Catalog:
             of_kind = kinds == kind
             squared += of_kind * (share / np.maximum(of_kind.sum(axis=1, keepdims=True), 1))
         total = np.maximum(squared.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
-        return as_float32(np.sqrt(squared / total))
+        return read_only(as_float32(np.sqrt(squared / total)))
 
     @cached_property
     def slate_facets(self) -> IntArray:
         """`facet_table` with one more row, all padding, so that `NO_ITEM` can be looked up like any item."""
-        return np.vstack([self.facet_table, np.full((1, self.facet_table.shape[1]), self.n_facets, np.int64)])
+        return read_only(
+            np.vstack([self.facet_table, np.full((1, self.facet_table.shape[1]), self.n_facets, np.int64)])
+        )
 
     @cached_property
     def slate_values(self) -> FloatArray:
         """`facet_values` with one more row of zeros, for `NO_ITEM`."""
-        return np.vstack([self.facet_values, np.zeros((1, self.facet_values.shape[1]), np.float32)])
+        return read_only(np.vstack([self.facet_values, np.zeros((1, self.facet_values.shape[1]), np.float32)]))
 
     def centroid(self, items: Sequence[int] | IntArray, out: FloatArray | None = None) -> FloatArray:
         """`(n_facets + 1,)` the mean of the items' unit vectors; the last place is the padding's, always 0.
@@ -238,13 +236,13 @@ class Catalog:
     @cached_property
     def popular_centroid(self) -> FloatArray:
         """`(n_facets + 1,)` the mean of the unit vectors of the `POPULAR_ITEMS` most popular items."""
-        return self.centroid(self.by_popularity[:POPULAR_ITEMS])
+        return read_only(self.centroid(self.by_popularity[:POPULAR_ITEMS]))
 
     @cached_property
     def popular_similarity(self) -> FloatArray:
         """`(n_items,)` each item's mean similarity to the `POPULAR_ITEMS` most popular items, in [0, 1)."""
         similarity = row_sum(self.popular_centroid[self.facet_table] * self.facet_values)
-        return as_float32(np.minimum(similarity, _BELOW_ONE))
+        return read_only(as_float32(np.minimum(similarity, _BELOW_ONE)))
 
     @cached_property
     def resolver(self) -> TitleResolver:

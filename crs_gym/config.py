@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
 
+from crs_gym.errors import UnknownNameError
 from crs_gym.reward import LONGEST_SLATE
 from crs_gym.simulator import SimulatorEntry
 from crs_gym.task import SPLITS, TASK_KINDS, Split, TaskKind
@@ -20,6 +21,12 @@ DEFAULT_REWARD: Final[Mapping[str, float]] = {
 }
 """The weights of the reward terms in every `-v0` id (our choice). The cost of a turn is more than what it earns
 by being well-formed and new alone, and partial credit is paid for progress only, so talking on never pays."""
+
+
+LONGEST_DIALOGUE: Final = 1_000
+"""The highest `max_turns`: far more than anyone bears, and little enough to keep all noise of an episode in memory."""
+DEEPEST_RANKING: Final = 100_000
+"""The highest `depth`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +50,20 @@ class EnvConfig:
     reward: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_REWARD))
     """The weight of each reward term; terms left out weigh nothing."""
 
+    @classmethod
+    def of(cls, **settings: Any) -> EnvConfig:
+        """The settings of these names.
+
+        Raises:
+            UnknownNameError: There is no such setting; the message suggests the nearest.
+            ValueError: No game can be played with a setting's value.
+        """
+        known = [setting.name for setting in fields(cls)]
+        for name in settings:
+            if name not in known:
+                raise UnknownNameError("setting", name, known)
+        return cls(**settings)
+
     def __post_init__(self) -> None:
         """Refuse settings that no game can be played with."""
         if self.split not in SPLITS:
@@ -52,7 +73,14 @@ class EnvConfig:
         for name, value in (("k", self.k), ("max_turns", self.max_turns), ("depth", self.depth)):
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name}={value!r}: must be a whole number of at least 1")
-        if self.k > LONGEST_SLATE:
-            raise ValueError(f"k={self.k}: a turn shows {LONGEST_SLATE} items at most")
+        for name, value, most in (
+            ("k", self.k, LONGEST_SLATE),
+            ("max_turns", self.max_turns, LONGEST_DIALOGUE),
+            ("depth", self.depth, DEEPEST_RANKING),
+        ):
+            if value > most:
+                raise ValueError(f"{name}={value}: must be at most {most}")
+        if not isinstance(self.reward, Mapping):
+            raise ValueError(f"reward={self.reward!r}: must map terms to weights, as in {{'recommend': 1.0}}")
         if self.depth < self.k:
             object.__setattr__(self, "depth", self.k)

@@ -62,6 +62,10 @@ class ConversationEnv(gym.Env[dict[str, Any], Any]):
     world, split, kind, simulator, k, max_turns, reward: see `crs_gym.config.EnvConfig`. `text`: the free-text view.
     `render_mode`: `"ansi"` (render() returns the dialogue) or `"human"` (each step prints it).
 
+    ## References
+    The reward's format, recommend and preference terms follow SMTPO (arXiv 2604.03671); the user is label-free, as that
+    paper's is. Repetition, leaks and oracle stopping in published evaluations: see `docs/architecture.md`.
+
     ## Version history
     v0: the first.
     """
@@ -74,7 +78,7 @@ class ConversationEnv(gym.Env[dict[str, Any], Any]):
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode={render_mode!r}: must be one of {self.metadata['render_modes']} or None")
         self.render_mode = render_mode
-        self._game = Game(EnvConfig(world=world, **settings), num_dialogues=1)
+        self._game = Game(EnvConfig.of(world=world, **settings), num_dialogues=1)
         self._view = make_view(text, self._game)
         self._counter = EpisodeCounter()
         self.observation_space = make_observation_space(self._game.config.max_turns)

@@ -7,11 +7,12 @@ and a tenth of that for a plain one, so this is what makes a single env fast. On
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 """Numbers that index: of the type that numpy indexes with, since it converts any other at each look-up."""
@@ -60,6 +61,13 @@ def column(values: Any) -> NDArray[Any]:
 def listed(values: Any) -> Any:
     """A plain number as a list of one; a column as it is. Cheaper than `column`, for what is only read by place."""
     return values if isinstance(values, np.ndarray) and values.ndim else [values]
+
+
+def read_only(values: NDArray[Scalar]) -> NDArray[Scalar]:
+    """A view of `values` that cannot be written through."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
 
 
 def as_float32(values: NDArray[Any]) -> FloatArray:

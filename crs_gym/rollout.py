@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import gymnasium as gym
 import numpy as np
 
 import crs_gym
-from crs_gym.agent import Agent, AgentEntry, NamedAgent, Observation, OracleObservation, load_agent
+from crs_gym.agent import AgentSpec, NamedAgent, Observation, OracleObservation, load_agent
 from crs_gym.config import EnvConfig
 from crs_gym.engine import NOT_SHOWN, DialogueEngine, Episode
 from crs_gym.errors import SimulatorError, UnknownNameError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def rollout(
     env: str | EnvConfig,
-    agent: str | Agent | AgentEntry,
+    agent: AgentSpec,
     *,
     episodes: int,
     seed: int = 0,
@@ -49,7 +49,10 @@ def rollout(
     Raises:
         UnknownNameError: An unknown id, agent, world or simulator.
     """
-    game = Game(config_of(env, **settings), num_dialogues=max(1, min(num_envs, episodes)))
+    for name, number in (("episodes", episodes), ("num_envs", num_envs)):
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise ValueError(f"{name}={number!r}: must be a whole number of at least 1")
+    game = Game(config_of(env, **settings), num_dialogues=min(num_envs, episodes))
     named = load_agent(agent, game.world)
     traces = play_game(game, named, (game.episodes([(seed, number)])[0] for number in range(episodes)))
     return sorted(traces, key=lambda trace: trace.episode)
@@ -70,6 +73,7 @@ def play(config: EnvConfig, agent: NamedAgent, episodes: Iterable[Episode], *, n
 def play_game(game: Game, agent: NamedAgent, episodes: Iterable[Episode]) -> Iterator[Trace]:
     """As `play`, in a game that is there already."""
     engine = game.engine
+    engine.active[:] = False  # what an earlier play broke off is nobody's
     waiting = iter(episodes)
     free = engine.all_rows.tolist()
     while True:
@@ -99,9 +103,12 @@ def read_turns(agent: NamedAgent, observations: Sequence[Observation], game: Gam
     Raises:
         ValueError: It did not answer each observation, or answered with something that is no turn.
     """
-    answers = agent.agent.act(observations)
-    if len(answers) != len(observations):
-        raise ValueError(f"agent {agent.name!r} gave {len(answers)} turns for {len(observations)} observations")
+    n = len(observations)
+    answers = agent.agent.act(tuple(observations))
+    if isinstance(answers, str) or not isinstance(answers, Sequence):
+        raise ValueError(f"agent {agent.name!r}: act returned a {type(answers).__name__}; it must be a list of turns")
+    if len(answers) != n:
+        raise ValueError(f"agent {agent.name!r} gave {len(answers)} turns for {n} observations")
     turns = []
     for answer in answers:
         if isinstance(answer, str):
@@ -185,13 +192,14 @@ def config_of(env: str | EnvConfig, **settings: object) -> EnvConfig:
         UnknownNameError: No such id; the message suggests the nearest.
     """
     if isinstance(env, EnvConfig):
-        return replace(env, **settings) if settings else env  # type: ignore[arg-type]  # EnvConfig checks its own fields
+        own = {setting.name: getattr(env, setting.name) for setting in fields(env)}
+        return EnvConfig.of(**{**own, **settings})
     name = env.removeprefix("crs_gym:")
     if name not in crs_gym.ENV_IDS:
         raise UnknownNameError("environment", env, crs_gym.ENV_IDS)
     kwargs = {**gym.spec(name).kwargs, **settings}
     kwargs.pop("text", None)  # agents may answer with text under every id
-    return EnvConfig(**kwargs)
+    return EnvConfig.of(**kwargs)
 
 
 def observation_of(engine: DialogueEngine, row: int, game: Game, target_aware: bool) -> Observation:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from crs_gym.catalog import Catalog
+from crs_gym.errors import UnknownNameError
 from crs_gym.numeric import IntArray
 from crs_gym.plugins import PluginRegistry
 from crs_gym.task import Message, Profile
@@ -108,6 +110,10 @@ def load_simulator(
             f"simulator {label!r} is a {type(entry).__name__}; it must be a crs_gym.simulator.SimulatorEntry"
         )
     all_options = {**parse_options(argument or ""), **options}
+    known = _option_names(entry.build)
+    for name in all_options:
+        if known is not None and name not in known:
+            raise UnknownNameError(f"option of simulator {label!r}", name, known)
     try:
         simulator = entry.build(catalog, num_dialogues=num_dialogues, max_turns=max_turns, **all_options)
     except TypeError as error:
@@ -115,6 +121,18 @@ def load_simulator(
     shown = ",".join(f"{name}={value}" for name, value in sorted(all_options.items()))
     name = f"{label}:{shown}" if shown else label
     return NamedSimulator(f"{name} (sees targets)" if entry.target_aware else name, simulator, entry.target_aware)
+
+
+def _option_names(build: Callable[..., Simulator]) -> list[str] | None:
+    """The options that a simulator takes; `None` where it takes any."""
+    try:
+        parameters = inspect.signature(build).parameters.values()
+    except (TypeError, ValueError):  # some classes of extension modules have none
+        return None
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    given = ("num_dialogues", "max_turns")
+    return [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in given]
 
 
 def parse_options(text: str) -> dict[str, bool | int | float | str]:

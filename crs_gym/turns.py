@@ -110,6 +110,10 @@ class AgentTurns:
                 if not isinstance(words, str):
                     raise ValueError(f"{field_name} of turn {i} is a {type(words).__name__}; it must be a str")
             for field_name, numbers in (("items", turn.items), ("ranking", turn.ranking)):
+                if not isinstance(numbers, tuple | list | np.ndarray):
+                    raise ValueError(
+                        f"{field_name} of turn {i} is a {type(numbers).__name__}; it must be a tuple of items"
+                    )
                 for item in numbers:
                     if isinstance(item, bool) or not isinstance(item, int | np.integer) or not 0 <= item < n_items:
                         raise ValueError(

@@ -60,7 +60,7 @@ class ConversationVectorEnv(VectorEnv[dict[str, Any], Any, NDArray[Any]]):
         self.render_mode = render_mode
         self._autoreset = _autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self._autoreset}
-        self._game = Game(EnvConfig(world=world, **settings), num_dialogues=num_envs)
+        self._game = Game(EnvConfig.of(world=world, **settings), num_dialogues=num_envs)
         self._view = make_view(text, self._game)
         self._counters = [EpisodeCounter() for _ in range(num_envs)]
         self._over = np.zeros(num_envs, bool)

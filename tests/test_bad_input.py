@@ -201,7 +201,7 @@ def test_unknown_ids_suggest_the_nearest() -> None:
     [
         ({"world": "smaple"}, UnknownNameError, "Did you mean 'sample'"),
         ({"simulator": "agendo"}, UnknownNameError, "Did you mean 'agenda'"),
-        ({"simulator": "agenda:nose=1"}, ValueError, "nose"),
+        ({"simulator": "agenda:nose=1"}, UnknownNameError, "Did you mean 'noise'"),
         ({"simulator": "agenda:noise"}, ValueError, "name=value"),
         ({"simulator": "agenda:noise=2"}, ValueError, "noise=2"),
         ({"simulator": "agenda:noise=a"}, ValueError, "noise='a'"),
@@ -224,7 +224,7 @@ def test_unknown_ids_suggest_the_nearest() -> None:
         ({"k": 5000}, ValueError, "k=5000"),
         ({"max_turns": -1}, ValueError, "max_turns=-1"),
         ({"max_turns": None}, ValueError, "max_turns=None"),
-        ({"maxturns": 3}, TypeError, "maxturns"),
+        ({"maxturns": 3}, UnknownNameError, "Did you mean 'max_turns'"),
         ({"render_mode": "rgb_array"}, ValueError, "render_mode"),
     ],
 )

@@ -189,5 +189,6 @@ def test_every_heading_of_an_environment_is_on_its_page(make_pages: ModuleType) 
         "Episode end",
         "Information",
         "Arguments",
+        "References",
         "Version history",
     ]

@@ -60,7 +60,9 @@ def test_traces_come_in_order_and_are_numbered() -> None:
     traces = rollout("CRS-Sample-v0", "popularity", episodes=9, seed=4, num_envs=4)
     assert [(trace.seed, trace.episode) for trace in traces] == [(4, number) for number in range(9)]
     assert {trace.agent for trace in traces} == {"popularity"}
-    assert rollout("CRS-Sample-v0", "popularity", episodes=0) == []
+    for wrong in ({"episodes": 0}, {"episodes": 3, "num_envs": 0}, {"episodes": "3"}):
+        with pytest.raises(ValueError, match="must be a whole number of at least 1"):
+            rollout("CRS-Sample-v0", "popularity", **wrong)
 
 
 def test_play_reads_its_episodes_one_at_a_time() -> None:

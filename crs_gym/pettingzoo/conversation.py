@@ -85,7 +85,7 @@ class ConversationAEC(AECEnv[str, dict[str, Any], Any]):  # type: ignore[misc]  
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode={render_mode!r}: must be one of {self.metadata['render_modes']} or None")
         self.render_mode = render_mode
-        self.game = Game(EnvConfig(world=world, **settings), num_dialogues=1, user=False)
+        self.game = Game(EnvConfig.of(world=world, **settings), num_dialogues=1, user=False)
         self._view = make_view(text, self.game)
         self._counter = EpisodeCounter()
         self.possible_agents = [RECOMMENDER, USER]

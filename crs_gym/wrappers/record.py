@@ -36,8 +36,8 @@ class RecordTraces(gym.Wrapper[dict[str, Any], Any, dict[str, Any], Any]):
     def step(self, action: Any) -> tuple[dict[str, Any], Any, bool, bool, dict[str, Any]]:
         """As the environment's; the last step of an episode writes its trace."""
         observation, reward, terminated, truncated, info = self.env.step(action)
-        if terminated or truncated:
-            game = self._conversation
+        game = self._conversation
+        if game.engine.outcome(0) is not None:  # another wrapper's limit may cut an episode short: that one has no end
             self._writer.write(trace_of(game.engine, 0, game.setting, self._agent))
         return observation, reward, terminated, truncated, info
 
