@@ -11,12 +11,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from crs_gym.catalog import Catalog
 from crs_gym.errors import WorldError
 from crs_gym.resolver import TitleResolver
+from crs_gym.resolver.naming import display_name
 from crs_gym.resolver.tokens import folded_words
 from crs_gym.task import Message, Split
 
@@ -24,9 +25,7 @@ TITLE_YEAR: Final = "title-year"
 TITLE: Final = "title"
 LOWER: Final = "lower-title"
 FORMS: Final = (TITLE_YEAR, TITLE, LOWER)
-"""`Heat (1995)`, `Heat`, `heat`; the rest of the message stays as it was typed."""
-POPULAR: Final = ", popular first"
-"""Ends the name of a form that is read without `undated_first` (see `TitleResolver`)."""
+"""`Heat (1995)` (the display name), `Heat`, `heat`; the rest of the message stays as it was typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +35,12 @@ class FormScore:
     Items of one display name count as one. A message counts each item once.
 
     Attributes:
-        form: One of `FORMS`, with `POPULAR` behind it where read so.
+        form: One of `FORMS`.
         messages: Messages read.
         mentions: Marked items.
         right: Marked items that were found.
         extra: Found items that are not marked: wrong, or typed by hand.
-        namesakes: Of `extra`, those whose title the message names, of another year.
+        namesakes: Of `extra`, those whose title the message names, of another year or of none.
         ceiling: Recall of a reader that finds every title and takes each bare one for its most often marked film in
             these very messages: what is left out cannot be told from the title. 1 where the year is written.
     """
@@ -80,7 +79,7 @@ class FormScore:
 
 @dataclass(frozen=True, slots=True)
 class ResolverReport:
-    """The scores of one world and split, one for each form, and for bare titles both ways of reading them."""
+    """The scores of one world and split, one for each form."""
 
     world: str
     split: Split
@@ -117,7 +116,7 @@ class ResolverReport:
 
 
 def measure(world_name: str = "redial", split: Split = "test") -> ResolverReport:
-    """Read a split's messages in every form of `FORMS`, and bare titles also with popular films first.
+    """Read a split's messages in every form of `FORMS`.
 
     Raises:
         DataError: The corpus's files are not there.
@@ -129,12 +128,7 @@ def measure(world_name: str = "redial", split: Split = "test") -> ResolverReport
     messages = [message for dialogue in world.dialogues(split) for message in dialogue.messages]
     if not any(message.items for message in messages):
         raise WorldError(f"{world_name} has no recorded messages that name an item in {split}: nothing to measure")
-    catalog = world.catalog
-    popular = TitleResolver(catalog.titles, catalog.years, catalog.popularity, undated_first=False)
-    scores = [score_form(catalog, messages, form, catalog.resolver) for form in FORMS]
-    for form in (TITLE, LOWER):
-        score = score_form(catalog, messages, form, popular)
-        scores.append(replace(score, form=form + POPULAR))
+    scores = [score_form(world.catalog, messages, form, world.catalog.resolver) for form in FORMS]
     return ResolverReport(world_name, split, tuple(scores))
 
 
@@ -143,19 +137,20 @@ def score_form(catalog: Catalog, messages: Iterable[Message], form: str, resolve
 
     Args:
         catalog: The messages' catalogue.
-        messages: Messages whose text has the display name of each of their items.
+        messages: Messages whose text has the title of each of their items, with its year where known.
         form: One of `FORMS`.
         resolver: What reads the texts.
     """
     write = _writer(catalog, form)
+    recorded = [display_name(title, year) for title, year in zip(catalog.titles, catalog.years.tolist(), strict=True)]
     titles = [" ".join(folded_words(title)) for title in catalog.titles]
     counts: Counter[str] = Counter()
     marks: dict[str, Counter[str]] = {}
     for message in messages:
         # An item whose name the text does not have was shown beside it, not named in it.
-        marked = {item for item in message.items if catalog.names[item] in message.text}
+        marked = {item for item in message.items if recorded[item] in message.text}
         names = {catalog.names[item] for item in marked}
-        text = _rewritten(message.text, [(catalog.names[item], write(item)) for item in marked])
+        text = _rewritten(message.text, [(recorded[item], write(item)) for item in marked])
         found = {catalog.names[item]: titles[item] for item in resolver.resolve(text)}
         named = {titles[item] for item in marked}
         counts["messages"] += 1

@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from crs_gym.resolver.forms import ROMAN_VALUES
-from crs_gym.resolver.tokens import APOSTROPHES, HARD_CHARS, SENTENCE_END, YEARS
+from crs_gym.resolver.tokens import APOSTROPHES, BRACKETED, HARD_CHARS, SENTENCE_END, YEARS
 from crs_gym.resolver.words import (
     ABBREVIATIONS,
+    ARTICLES,
+    DETERMINERS,
     FUNCTION,
+    INDEFINITE,
     KINDS,
     LINKS,
     PARTS,
@@ -30,8 +33,6 @@ QUOTES: Final = frozenset('"“”„«»*`_<>')
 _DOUBLE_QUOTES: Final = frozenset('"“”«»')
 _AROUND: Final = " \t\"“”«»'()[]*_"
 _BULLETS: Final = frozenset(" \t\n-*•–—#>+·")
-_APART: Final = frozenset(",;)]|\n\r")
-"""Between a name and a bracket, these say that the bracket belongs to something else."""
 _LINE: Final = frozenset("\n\r")
 _CLOSERS: Final = frozenset(("is", "was", "has", "had", "by", "with", "starring"))
 _FOLLOWERS: Final = _CLOSERS | frozenset(("and", "or", "but", "too", "also", "yet", "because", "though", "although"))
@@ -42,7 +43,6 @@ _INTRODUCTIONS: Final = frozenset(
     (("how", "about"), ("what", "about"), ("such", "as"), ("favorite", "is"), ("favourite", "is"), ("you", "seen"))
 )
 _INTRODUCING: Final = frozenset({"and", "or"} | {last for _, last in _INTRODUCTIONS})
-_DATABLE: Final = frozenset(("film", "movie", "version", "remake", "classic", "the", "of"))
 _DATED: Final = frozenset({"film", "movie", "version", "classic"} | set(YEARS) | {year + "s" for year in YEARS})
 """The last word before a title of `the 1995 film …`, `1995's …`."""
 _INNER: Final = frozenset(("of", "the", "a", "in", "at", "on", "to", "for"))
@@ -132,12 +132,12 @@ def listed(parts: list[str], low: list[str], start: int, end: int) -> bool:
         return False
     before = parts[2 * start]
     if start == 0:
-        if before.strip() and _BULLETS.issuperset(before):
-            return True
+        if before.strip() and _BULLETS.issuperset(before) and before[-1] != "*":
+            return True  # but `*heat` mends a slip of the keys
         words = parts[2 * start + 1 : 2 * end : 2]
         return end == len(low) and (
             not ((len(low) < _TELLING and STRICT.issuperset(low)) or (len(words[0]) == 1 and not words[0].isdecimal()))
-            or (SMALL_TALK.isdisjoint(low) and all(capital(word) or word in LINKS for word in words))
+            or (SMALL_TALK.isdisjoint(low) and capital(words[0]) and all(capital(w) or w in LINKS for w in words))
         )
     if not _LINE.isdisjoint(before):
         return True
@@ -181,13 +181,25 @@ def _everyday(parts: list[str], low: list[str], start: int) -> bool:
 
 
 def isolated(parts: list[str], low: list[str], start: int, end: int) -> bool:
-    """No capitalised word right before: the `Jack` of `Anna Jack` is a surname."""
+    """No capitalised word right before, nor a hyphen: the `Jack` of `Anna Jack` is a surname."""
+    if parts[2 * start] == "-" and start:
+        return False
     if start == 0 or not blank(parts[2 * start]) or not capital(parts[2 * start - 1]):
         return True
     before = low[start - 1]
     if before in SMALL_TALK:
-        return low[start] not in STRICT
+        return low[start] not in STRICT or low[start] in ARTICLES
     return before in FUNCTION or before in WATCHING or (len(before) > 1 and parts[2 * start - 1].isupper())
+
+
+def described(parts: list[str], start: int, end: int) -> bool:
+    """Whether the words, all in lower case, are a thing and no name: `a date night`, `his nerd`."""
+    return (
+        start > 0
+        and parts[2 * start - 1] in DETERMINERS
+        and blank(parts[2 * start])
+        and "".join(parts[2 * start + 1 : 2 * end]).islower()
+    )
 
 
 def goes_on(parts: list[str], low: list[str], end: int, starts_title: Callable[[list[str], int], bool]) -> bool:
@@ -217,7 +229,7 @@ def _reaches_year(parts: list[str], low: list[str], start: int) -> bool:
     """Whether capitalised words run from there to a year in brackets."""
     for place in range(start, min(start + _FAR, len(low))):
         gap, word = parts[2 * place], parts[2 * place + 1]
-        if low[place] in YEARS and gap.endswith("(") and place > start:
+        if low[place] in BRACKETED and gap.endswith("(") and place > start:
             return True
         if place > start and not HARD_CHARS.isdisjoint(gap):
             return False
@@ -234,7 +246,7 @@ def watched(parts: list[str], low: list[str], start: int, end: int) -> bool:
         and blank(parts[2 * start])
         and (low[start - 1] in WATCHING or tuple(low[max(start - 2, 0) : start]) in _INTRODUCTIONS)
     ):
-        return ends or low[end] in _FOLLOWERS
+        return low[start] not in INDEFINITE and (ends or low[end] in _FOLLOWERS)
     if low[start] in PRONOUNS or low[start] in SMALL_TALK or not sentence_start(parts, start) or not parts[2 * end]:
         return False
     if low[start] not in STRICT and capital(parts[2 * start + 1]) and parts[2 * end][0] in SENTENCE_END:
@@ -245,6 +257,8 @@ def watched(parts: list[str], low: list[str], start: int, end: int) -> bool:
         return capital(parts[2 * end + 1]) and low[end] not in STRICT
     if not blank(parts[2 * end]) or not (capital(parts[2 * start + 1]) or low[start].isdecimal()):
         return False
+    if low[start] in ARTICLES and not capital(parts[2 * start + 3]):
+        return False  # `The boy is ten`
     if low[end] in ("and", "or"):
         return end + 1 < len(low) and capital(parts[2 * end + 3]) and low[end + 1] not in STRICT
     return low[end] in _CLOSERS
@@ -259,7 +273,7 @@ def chained(parts: list[str], low: list[str], start: int, end: int, last_end: in
         joint = start - 1
     elif not parts[2 * start].rstrip().endswith((",", "/")):
         return False
-    after_year = joint > 0 and parts[2 * joint].startswith(")") and low[joint - 1] in YEARS
+    after_year = joint > 0 and parts[2 * joint].startswith(")") and low[joint - 1] in BRACKETED
     return joint == last_end or after_year
 
 
@@ -269,42 +283,5 @@ def hard_breaks(parts: list[str], low: list[str], start: int, end: int) -> list[
         low[i]
         for i in range(start, end - 1)
         if not HARD_CHARS.isdisjoint(gap := parts[2 * i + 2])
-        and not (gap in (".", ". ") and (low[i] in ABBREVIATIONS or len(low[i]) == 1))
+        and not (gap in (".", ". ") and (low[i] in ABBREVIATIONS or (len(low[i]) == 1 and low[i].isalpha())))
     ]
-
-
-def year_after(parts: list[str], low: list[str], end: int) -> tuple[int | None, bool]:
-    """The word that is a year and follows a name that ends before word `end`, and whether it must be the film's.
-
-    A year in brackets, right behind the name or after `from` must be; one after a comma or dash only may be.
-    """
-    if end == len(low):
-        return None, False
-    gap = parts[2 * end]
-    if gap[-1:] in ("(", "[") and _APART.isdisjoint(gap):
-        for place in range(end, min(end + 4, len(low))):
-            if place > end and parts[2 * place] != " ":
-                break
-            if low[place] in YEARS:
-                return place, True
-        return None, False
-    if low[end] in YEARS:
-        if blank(gap):
-            return end, end + 1 == len(low) or low[end + 1] not in UNITS
-        return (end, False) if gap in (", ", " - ", " – ", ": ", '" ') else (None, False)
-    if (blank(gap) or gap == ", ") and low[end] == "from" and end + 1 < len(low) and low[end + 1] in YEARS:
-        return end + 1, True
-    return None, False
-
-
-def year_before(parts: list[str], low: list[str], start: int) -> int:
-    """The year of `the 1995 film Heat`, `1995's Heat` or `the 1995 Heat`; 0 where there is none."""
-    for back in (1, 2, 3):
-        if start < back or parts[2 * (start - back + 1)] != " ":
-            return 0
-        word = low[start - back]
-        if word in YEARS or (word[-1:] == "s" and word[:-1] in YEARS and "'" in parts[2 * (start - back) + 1]):
-            return YEARS[word[:4]]
-        if word not in _DATABLE:
-            return 0
-    return 0

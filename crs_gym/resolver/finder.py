@@ -11,13 +11,15 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from crs_gym.catalog import display_name
 from crs_gym.resolver import cues
 from crs_gym.resolver.forms import DIRECT
 from crs_gym.resolver.fuzzy import FuzzyTitles, leftovers
 from crs_gym.resolver.index import CUED, FREE, Candidate, TitleIndex
-from crs_gym.resolver.tokens import APOSTROPHES, HARD_CHARS, YEARS, fold, split
+from crs_gym.resolver.naming import display_names
+from crs_gym.resolver.shortcut import Shortcut
+from crs_gym.resolver.tokens import APOSTROPHES, BRACKETED, HARD_CHARS, fold, split
 from crs_gym.resolver.words import ARTICLES
+from crs_gym.resolver.years import year_after, year_before
 
 _ONE_WORD: Final = (1,)
 
@@ -49,33 +51,28 @@ class Span(NamedTuple):
     exact: bool = True
 
 
+_LONGER: Final = Span(0, 0, 0, False)
+
+
 class TitleResolver:
-    """Finds the items that a text names.
+    """Finds the items that a text names; an item's display name (see `naming.display_names`) always names it.
 
     Args:
         titles: `n_items` titles, without years.
         years: `(n_items,)` int16, 0 where not known.
         popularity: `(n_items,)` float32; decides between films of one title where the text does not.
-        undated_first: A bare title means the item of that title whose year is not known, before any film of a known
-            year. The bare title is that item's display name, so without this rule no text can name it; with it, people
-            who leave the year out are taken to mean it, and not the more popular film.
     """
 
-    def __init__(
-        self,
-        titles: Sequence[str],
-        years: NDArray[np.int16],
-        popularity: NDArray[np.float32],
-        *,
-        undated_first: bool = True,
-    ) -> None:
-        self._index = TitleIndex(titles, years, popularity, undated_first)
+    def __init__(self, titles: Sequence[str], years: NDArray[np.int16], popularity: NDArray[np.float32]) -> None:
+        self._index = TitleIndex(titles, years, popularity)
         self._fuzzy = FuzzyTitles(self._index)
+        display = display_names(titles, self._index.years)
         by_popularity = sorted(self._index.wordless, key=lambda item: (self._index.popularity[item], -item))
-        self._wordless_items = {display_name(titles[item], int(years[item])): item for item in by_popularity}
+        self._wordless_items = {display[item]: item for item in by_popularity}
         names = sorted(map(re.escape, self._wordless_items), key=len, reverse=True)
         edge = r'\s"“”(),;.!?'
         self._wordless = re.compile(rf"(?<![^{edge}])({'|'.join(names)})(?![^{edge}])") if names else None
+        self._shortcut = Shortcut(self._index, display, self._full)
 
     def find(self, text: str) -> list[Mention]:
         """Every mention, in the order of the text; mentions do not overlap."""
@@ -101,8 +98,12 @@ class TitleResolver:
         """The items that the text names, each once, in the order of their first mention."""
         if self._wordless is not None and self._wordless.search(text):
             return tuple(dict.fromkeys([mention.item for mention in self.find(text)]))
-        spans = self._read(text)[1]
-        return tuple(dict.fromkeys([span[2] for span in spans]))
+        items = self._shortcut.resolve(text)
+        return self._full(text) if items is None else items
+
+    def _full(self, text: str) -> tuple[int, ...]:
+        """`resolve` for any text that names no wordless item."""
+        return tuple(dict.fromkeys([span[2] for span in self._read(text)[1]]))
 
     def _read(self, text: str) -> tuple[list[str], list[Span]]:
         """The text's parts (see `tokens.split`) and the spans of its mentions."""
@@ -151,7 +152,7 @@ class TitleResolver:
             if length > 1 and not self._unbroken(parts, low, start, end, candidates):
                 continue
             gap = parts[2 * end]
-            if gap == " (" and end < limit and (year := YEARS.get(low[end])):
+            if gap == " (" and end < limit and (year := BRACKETED.get(low[end])) is not None:
                 item = index.with_year(candidates, year, parts[2 * start : 2 * end + 1])
                 if item is not None:
                     return Span(start, end + 1, item, True)
@@ -166,7 +167,7 @@ class TitleResolver:
                 continue
             span = self._without_brackets(parts, low, start, end, words, candidates, need, spans)
             if span is not None:
-                return span
+                return None if span is _LONGER else span
         return None
 
     def _unbroken(
@@ -194,26 +195,31 @@ class TitleResolver:
         need: int,
         spans: list[Span],
     ) -> Span | None:
-        """The mention by some words of an entry, where no plain ` (year)` follows."""
+        """The mention by some words of an entry, where no plain ` (year)` follows.
+
+        `_LONGER` if a longer name begins there, which the catalogue lacks: its first words name nothing, either.
+        """
         index = self._index
         surface = parts[2 * start : 2 * end + 1]
-        place, binding = cues.year_after(parts, low, end)
+        place, binding = year_after(parts, low, end)
         if place is not None:
-            item = index.with_year(candidates, YEARS[low[place]], surface)
+            item = index.with_year(candidates, BRACKETED[low[place]], surface)
             if item is not None and (binding or low[place] not in index.entries):
                 return Span(start, place + 1, item, True)
             if binding:
                 return None
-        item = index.without_year(candidates, surface)
-        if item is None or cues.goes_on(parts, low, end, index.starts_title):
+        item = index.without_year(candidates)
+        if item is None:
             return None
-        year = cues.year_before(parts, low, start)
+        if cues.goes_on(parts, low, end, index.starts_title):
+            return _LONGER
+        year = year_before(parts, low, start)
         if year and (earlier := index.with_year(candidates, year, surface)) is not None:
             return Span(start, end, earlier, False)
         if self._article_is_loose(parts, low, start, end, item, words):
             return None
         if need == FREE:
-            if end == start + 1 and not cues.isolated(parts, low, start, end):
+            if (end == start + 1 and not cues.isolated(parts, low, start, end)) or cues.described(parts, start, end):
                 return None
             return Span(start, end, item, False)
         if (
@@ -240,9 +246,12 @@ class TitleResolver:
         return index.popularity[rest[0].item] > known
 
     def _settle(self, parts: list[str], low: list[str], spans: list[Span], new: Span) -> None:
-        """Let the better of two overlapping mentions stand: the one with its year, else the longer, else the first."""
+        """Let the better of two overlapping mentions stand: the one with its year, else the longer, else the first.
+
+        An article in front adds nothing to a mention's length: `the Toy Story` is not about `The Toy`.
+        """
         old = spans[-1]
-        if new.anchored <= old.anchored and new.end - new.start <= old.end - old.start:
+        if new.end <= old.end or (new.anchored <= old.anchored and _weight(low, new) <= _weight(low, old)):
             return
         spans.pop()
         lengths = self._index.lengths.get((low[old.start], low[old.start + 1]), _ONE_WORD)
@@ -259,10 +268,15 @@ class TitleResolver:
                 continue
             start, item = match
             _, end, year = leftover
-            new = Span(start, end + bool(year), item, bool(year), False)
+            dated = year is not None
+            new = Span(start, end + dated, item, dated, False)
             if not any(new.start < span.end and span.start < new.end for span in (*spans, *found)):
                 found.append(new)
         return sorted([*spans, *found]) if found else spans
+
+
+def _weight(low: list[str], span: Span) -> int:
+    return span.end - span.start - (low[span.start] in ARTICLES)
 
 
 def _without_parts(spans: list[Span], names: Iterator[tuple[int, int]]) -> list[Span]:

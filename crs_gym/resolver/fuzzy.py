@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from crs_gym.resolver.cues import QUOTES, blank, capital
 from crs_gym.resolver.forms import ROMAN_VALUES, SHORT, WORD_VALUES
 from crs_gym.resolver.index import TitleIndex
-from crs_gym.resolver.tokens import HARD_CHARS, YEARS
+from crs_gym.resolver.tokens import BRACKETED, HARD_CHARS
 from crs_gym.resolver.words import ARTICLES, LINKS, ORDINARY, STRICT
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ _NEAR: Final = 3
 """Words from one capitalised word of a title to the next: two small ones may stand between."""
 _JOINTS: Final = frozenset((" ", ": ", "-", " - ", " – ", ". "))
 
-Leftover = tuple[int, int, int]
-"""Words `start … end - 1`, and the year that follows in brackets (0: none)."""
+Leftover = tuple[int, int, int | None]
+"""Words `start … end - 1`, and the year that follows in brackets: 0 for `undated`, `None` where none follows."""
 
 
 def leftovers(text: str, parts: list[str], low: list[str], spans: Sequence[Span]) -> Iterable[Leftover]:
@@ -67,7 +67,7 @@ def leftovers(text: str, parts: list[str], low: list[str], spans: Sequence[Span]
 def _before_years(parts: list[str], low: list[str], free: list[bool]) -> Iterator[Leftover]:
     """`… teh matrix (1999)`: the words before the year, back to punctuation or a mention."""
     for place in range(1, len(low)):
-        if parts[2 * place] != " (" or low[place] not in YEARS or not free[place]:
+        if parts[2 * place] != " (" or low[place] not in BRACKETED or not free[place]:
             continue
         start = place
         while start and place - start < MAX_WORDS and free[start - 1]:
@@ -75,7 +75,7 @@ def _before_years(parts: list[str], low: list[str], free: list[bool]) -> Iterato
             if not HARD_CHARS.isdisjoint(parts[2 * start]):
                 break
         if start < place:
-            yield start, place, YEARS[low[place]]
+            yield start, place, BRACKETED[low[place]]
 
 
 def _between_marks(gaps: list[str], low: list[str], free: list[bool]) -> Iterator[Leftover]:
@@ -87,7 +87,7 @@ def _between_marks(gaps: list[str], low: list[str], free: list[bool]) -> Iterato
         if 0 <= last < place <= last + MAX_WORDS and free[place - 1]:
             first = last + (low[last].isdecimal() and gaps[last + 1][:1] in (".", ")"))
             if first < place and all(free[first:place]):
-                yield first, place, 0
+                yield first, place, None
         last = place
 
 
@@ -110,7 +110,7 @@ def _capital_runs(parts: list[str], low: list[str], capitals: list[int]) -> Iter
             end = run[-1] + 1
             if end < len(low) and blank(parts[2 * end]) and low[end].isdecimal():
                 end += 1  # a sequel's number is part of the name
-            yield run[first], end, 0
+            yield run[first], end, None
         run = [place] if place < len(low) and capital(parts[2 * place + 1]) else []
 
 
@@ -128,7 +128,7 @@ class FuzzyTitles:
 
     def __init__(self, index: TitleIndex) -> None:
         self._index = index
-        self._remembered: dict[tuple[str, int], int | None] = {}
+        self._remembered: dict[tuple[str, int | None], int | None] = {}
         self._by_year: dict[int, list[str]] = {}
         self._all: list[str] = []
         self._known: set[str] = set()
@@ -136,8 +136,8 @@ class FuzzyTitles:
     def closest(self, low: list[str], leftover: Leftover) -> tuple[int, int] | None:
         """The first word and the item of the title that the words, or before a year the last of them, nearly spell."""
         start, end, year = leftover
-        if not year:
-            item = self._search(" ".join(low[start:end]), 0)
+        if year is None:
+            item = self._search(" ".join(low[start:end]), None)
             return None if item is None else (start, item)
         queries = [" ".join(low[first:end]) for first in range(start, end)]
         if any(query in self._index.entries for query in queries):
@@ -147,7 +147,7 @@ class FuzzyTitles:
                 return first, item
         return None
 
-    def _search(self, query: str, year: int) -> int | None:
+    def _search(self, query: str, year: int | None) -> int | None:
         if len(query) < MIN_LENGTH or query in self._index.entries:
             return None  # spelt right, so there was a reason not to read it as a mention
         if (query, year) not in self._remembered:
@@ -156,21 +156,23 @@ class FuzzyTitles:
             self._remembered[query, year] = self._nearest(query, year)
         return self._remembered[query, year]
 
-    def _nearest(self, query: str, year: int) -> int | None:
+    def _nearest(self, query: str, year: int | None) -> int | None:
         from rapidfuzz import process
         from rapidfuzz.distance import OSA
 
         if not self._all:
             self._prepare()
-        pool = [words for near in (year, year - 1, year + 1) for words in self._by_year.get(near, ())] or self._all
-        if year == 0:
-            pool = self._all
+        pool = self._all
+        if year is not None:
+            pool = [words for near in (year, year - 1, year + 1) for words in self._by_year.get(near, ())] or pool
         edits = 1 if len(query) < 9 else 2 if len(query) < 17 else 3
         scorer: Callable[..., int] = OSA.distance
         for words, _, _ in process.extract(query, pool, scorer=scorer, score_cutoff=edits, limit=5):
             if self._same_but_for_typing(query, words):
                 candidates = self._index.entries[words]
-                return self._index.with_year(candidates, year, []) if year else self._index.without_year(candidates, [])
+                if year is None:
+                    return self._index.without_year(candidates)
+                return self._index.with_year(candidates, year, [])
         return None
 
     def _prepare(self) -> None:

@@ -48,15 +48,8 @@ class TitleIndex:
         wordless: Items whose title holds no word at all, such as `$`.
     """
 
-    def __init__(
-        self,
-        titles: Sequence[str],
-        years: NDArray[np.int16],
-        popularity: NDArray[np.float32],
-        undated_first: bool = True,
-    ) -> None:
+    def __init__(self, titles: Sequence[str], years: NDArray[np.int16], popularity: NDArray[np.float32]) -> None:
         self.titles = titles
-        self._undated_first = undated_first
         self.popularity: list[float] = popularity.tolist()
         self.years: list[int] = years.tolist()
         ranks: dict[str, dict[int, int]] = {}
@@ -87,12 +80,19 @@ class TitleIndex:
             split_words = words.split(" ")
             if len(split_words) > 1:
                 lengths.setdefault((split_words[0], split_words[1]), set()).add(len(split_words))
-            if cue := _cue(split_words, common):
+            cue = _cue(split_words, common)
+            if cue == FREE and len(split_words) == 1 and all(self._lacks_article(c) for c in candidates):
+                cue = CUED  # a `comedian` is seldom `The Comedian`
+            if cue:
                 self.cues[words] = cue
         self.lengths = {
             pair: tuple(sorted(found | {1} if pair[0] in self.entries else found, reverse=True))
             for pair, found in lengths.items()
         }
+
+    def _lacks_article(self, candidate: Candidate) -> bool:
+        """Whether a one-word form of a title stands there without the article that it begins with."""
+        return candidate.rank > DIRECT and self.direct[candidate.item].partition(" ")[0] in ARTICLES
 
     def _common_words(self) -> set[str]:
         """Words that stand past the first place of many titles; in the first place stand the names of series, too."""
@@ -102,11 +102,10 @@ class TitleIndex:
             counts.update(set(others[1:] if first in ARTICLES else others))
         return {word for word, count in counts.items() if count >= COMMON_TITLES}
 
-    def _preference(self, candidate: Candidate) -> tuple[bool, int, bool, float, int]:
-        """Smallest for the candidate that words without a year name."""
-        item, year, rank = candidate
-        dated = self._undated_first and year != 0
-        return (rank == SHORT, rank, dated, -self.popularity[item], item)
+    def _preference(self, candidate: Candidate) -> tuple[int, float, int]:
+        """Smallest for the candidate that words without a year name: of the best rank, the most popular."""
+        item, _, rank = candidate
+        return (rank, -self.popularity[item], item)
 
     def starts_title(self, low: list[str], place: int) -> bool:
         """Whether a title of two words or more, or of one uncommon word, may begin at word `place`."""
@@ -120,7 +119,7 @@ class TitleIndex:
 
         Args:
             candidates: An entry.
-            year: The year that the text says.
+            year: The year that the text says; 0 for `undated`, which fits items of unknown year alone.
             surface: The parts of the text from the gap before the title to that behind it, to tell `Mother!` from
                 `Mother`.
         """
@@ -140,17 +139,9 @@ class TitleIndex:
             key=lambda c: (c.rank, self._strangeness(c.item, text), -self.popularity[c.item], c.item),
         ).item
 
-    def without_year(self, candidates: tuple[Candidate, ...], surface: list[str]) -> int | None:
-        """The item that words without a year name; `None` for too short a form. Arguments as in `with_year`."""
-        best = candidates[0]
-        if best.rank == SHORT:
-            return None
-        if len(candidates) > 1 and best.rank == DIRECT and best.year == 0:
-            # Several titles that fold alike, as `Grown-Ups` and `Grown Ups`: the one that the text spells.
-            direct = [c for c in candidates if c.rank == DIRECT]
-            text = "".join(surface)
-            return min(direct, key=lambda c: (self._strangeness(c.item, text), *self._preference(c))).item
-        return best.item
+    def without_year(self, candidates: tuple[Candidate, ...]) -> int | None:
+        """The item that words without a year name; `None` for too short a form."""
+        return None if candidates[0].rank == SHORT else candidates[0].item
 
     def _strangeness(self, item: int, surface: str) -> int:
         """Smaller the more of the surface is the title as the catalogue spells it."""

@@ -23,6 +23,12 @@ APOSTROPHES: Final = "'’‘ʼ"
 YEARS: Final = {str(year): year for year in range(1874, 2100)}
 """Words that can be a film's year, from the first films on."""
 
+UNDATED: Final = "undated"
+"""Stands in brackets where the year would, for a film whose year the catalogue does not know."""
+
+BRACKETED: Final = {str(year): year for year in range(1000, 2100)} | {UNDATED: 0}
+"""Words that in brackets behind a title say its year, 0 where it is not known. Catalogues hold old books, too."""
+
 HARD_CHARS: Final = frozenset('.,;!?()[]{}"“”«»„|\n\r\t•')
 """What parts two phrases. A title is never read across it, unless the title itself has one there."""
 

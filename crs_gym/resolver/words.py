@@ -243,6 +243,12 @@ PRONOUNS: Final = _words(
 )
 """Words that begin a sentence of their own: `It was good` says nothing of a film named `It`."""
 
+DETERMINERS: Final = frozenset(("a", "an", "my", "your", "his", "her", "its", "our", "their"))
+"""Words that a thing follows, and a name does not: `a date night`."""
+
+INDEFINITE: Final = frozenset(("something", "anything", "everything", "nothing", "some", "any", "another"))
+"""What people watch, without a name: `watch something new`."""
+
 KINDS: Final = _words(
     """
     movie movies film films flick flicks genre genres show shows stuff fan fans
@@ -252,7 +258,8 @@ KINDS: Final = _words(
 
 VERBS: Final = _words(
     """
-    is was has had would will really looks looked sounds sounded seems seemed also isnt wasnt
+    is was are were has have had do does did can could would will really looks looked sounds sounded seems seemed also
+    isnt wasnt arent werent
     """
 )
 """What follows a subject, so that a pronoun before it is a pronoun."""

@@ -21,7 +21,7 @@ from typing import Annotated, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from crs_gym.catalog import display_name
+from crs_gym.resolver.naming import display_name
 from crs_gym.task import Label, Message, Role, Split
 from crs_gym.worlds.files.archive import read_members
 from crs_gym.worlds.files.decoding import decode_lines, unreadable

@@ -10,6 +10,7 @@ from typing import Final
 from crs_gym.catalog import Catalog
 from crs_gym.errors import WorldError
 from crs_gym.metrics import recall
+from crs_gym.resolver.naming import display_name
 from crs_gym.task import SPLITS, TASK_KINDS, Task
 from crs_gym.worlds.files.published import CORPORA
 from crs_gym.worlds.files.store import is_published, locate
@@ -141,9 +142,10 @@ def verify_world(world: World) -> VerifyReport:
 
 
 def _names(text: str, items: Sequence[int], target: int, catalog: Catalog) -> bool:
-    """Whether a text names the target; the display names of the message's own items are taken out of it first."""
-    for item in sorted(items, key=lambda i: -len(catalog.names[i])):
-        text = text.replace(catalog.names[item], " ")
+    """Whether a text names the target; the message's own items, as recorded texts write them, are taken out first."""
+    written = [display_name(catalog.titles[item], int(catalog.years[item])) for item in items]
+    for name in sorted(written, key=len, reverse=True):
+        text = text.replace(name, " ")
     title = cached_phrase(catalog.titles[target])
     return len(title) >= TYPED_TITLE_LETTERS + 2 and title in cached_phrase(text)
 

@@ -107,6 +107,24 @@ def locate(corpus: Corpus) -> dict[str, SourceFile]:
     return _from_data_folder(corpus, folder) if folder is not None else _from_cache(corpus, cache_folder())
 
 
+def is_at_hand(name: str) -> bool:
+    """Whether the files of a corpus are on this machine, whole, so that nothing would be downloaded.
+
+    Raises:
+        UnknownNameError: No corpus is named so.
+    """
+    if name.lower() not in CORPORA:
+        raise UnknownNameError("corpus", name, CORPORA)
+    corpus = CORPORA[name.lower()]
+    try:
+        folder = data_folder()
+        if folder is not None:
+            return bool(_from_data_folder(corpus, folder))
+        return len(_checked(corpus.files, cache_folder())) == len(corpus.files)
+    except DataError:  # a file is missing from the folder, or damaged
+        return False
+
+
 def is_published(file: PublishedFile, source: SourceFile) -> bool | None:
     """Whether the file's content is the published one; `None` where no one has recorded what that is."""
     if file.sha256 is None:

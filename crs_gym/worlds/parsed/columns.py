@@ -150,7 +150,7 @@ def cached_columns(
         lock = FileLock(path.with_suffix(".lock"))
         lock.acquire()
     except OSError as error:
-        _say(f"{folder} cannot be written ({error}); {name} is parsed again in every process")
+        _say(f"{_obstacle(folder, error)}; {name} is parsed again in every process")
         return _built(name, build)
     try:
         loaded = _load(path)  # another process may have built it while this one waited
@@ -160,6 +160,14 @@ def cached_columns(
         return loaded
     finally:
         lock.release()
+
+
+def _obstacle(folder: Path, error: OSError) -> str:
+    """Why nothing can be kept in the cache."""
+    in_the_way = next((path for path in (folder / "columns", folder, *folder.parents) if path.is_file()), None)
+    if in_the_way is not None:
+        return f"nothing can be kept in the cache {folder}, since {in_the_way} is a file and not a folder"
+    return f"the cache {folder} cannot be written ({error.strerror})"
 
 
 def _built(name: str, build: Callable[[], Columns]) -> tuple[Columns, str]:
@@ -194,7 +202,10 @@ def _load(path: Path) -> tuple[Columns, str] | None:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {column.name: archive[column.name] for column in fields(Columns)}
             fingerprint = msgspec.json.decode(archive["fingerprint"].tobytes(), type=str)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # what stands in the way is said where the cache is to be written
+        return None
+    except (IsADirectoryError, PermissionError) as error:
+        _say(f"the cache file {path} cannot be read: {error.strerror}")
         return None
     except _DAMAGE:
         _say(f"{path} is damaged; it is built anew")
