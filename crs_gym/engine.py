@@ -257,7 +257,8 @@ class DialogueEngine:
             if len(rows) == 1:
                 signals = {name: values[0] for name, values in signals.items()}
             facts = replace(facts, signals=signals)
-        errors = self._errors_of(users, rows, turns)
+        terminated = users.decision != _CONTINUE
+        errors = self._errors_of(users, terminated, rows, turns)
         self._pending = None
         rewards, terms = self.reward_mix(facts)
         if np.count_nonzero(facts.hits):
@@ -270,7 +271,6 @@ class DialogueEngine:
         if users.volunteered is not None:  # what the user names is no discovery of the recommender's any more
             self._known[rows[:, None], users.volunteered] = True
         self.turn[rows] = turn = self.turn[rows] + 1
-        terminated = users.decision != _CONTINUE
         truncated = ~terminated & (turn >= self.max_turns)
         for i in errors:
             rewards[i], terminated[i], truncated[i] = 0.0, False, True
@@ -355,10 +355,12 @@ class DialogueEngine:
             else:
                 self.open(row, openings.turn(i))
 
-    def _errors_of(self, users: UserTurns, rows: IntArray, turns: AgentTurns) -> dict[int, SimulatorError]:
-        """The simulator's own failures, and answers that no rule allows."""
+    def _errors_of(
+        self, users: UserTurns, decided: NDArray[np.bool_], rows: IntArray, turns: AgentTurns
+    ) -> dict[int, SimulatorError]:
+        """The simulator's own failures, and answers that no rule allows, among those who `decided` to end it."""
         errors = dict(users.errors)
-        for i in (users.decision != _CONTINUE).nonzero()[0].tolist():
+        for i in decided.nonzero()[0].tolist():
             decision, item = users.decision.item(i), users.accepted.item(i)
             if i in errors or decision == Decision.LEAVE:
                 continue

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from crs_gym.worlds.world import World
 
 
-_AHEAD: Final = 16
+_AHEAD: Final = 32
 """How many episodes are made at once in a single env: seekers are cheaper by the dozen."""
 
 

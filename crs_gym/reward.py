@@ -76,6 +76,8 @@ class TurnFacts:
         popular items, scaled so that 1 is a slate that shares everything. The mean is taken before the difference is
         cut at 0: a slate of random items cannot earn by a few lucky places.
         """
+        if self._closeness is None and not np.count_nonzero(self.new):
+            self._closeness = self.popular_similarity * 0.0
         if self._closeness is None:
             weights = DISCOUNT[: self.items.shape[-1]]
             mean = row_sum(self.similarity() * (self.new * weights)) / BEST_GAIN[self.n_shown]
@@ -95,6 +97,8 @@ def format_term(facts: TurnFacts) -> Any:
 
 def recommend_term(facts: TurnFacts) -> Any:
     """Discounted gain of the targets shown for the first time, by rank, over the best gain of such a slate."""
+    if not np.count_nonzero(facts.hits):
+        return facts.best_gain * 0.0
     return row_sum(facts.hits * DISCOUNT[: facts.items.shape[-1]]) / facts.best_gain
 
 

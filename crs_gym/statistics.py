@@ -30,6 +30,8 @@ RESAMPLES: Final = 10_000
 CONFIDENCE: Final = 0.95
 _CHUNK: Final = 1_000
 """Resamples at a time: 1,000 x 1,238 counts are 10 MB."""
+_COLUMNS: Final = 512
+"""Columns at a time: 10,000 means of each are 41 MB, and an ordinary table has fewer, so that it is drawn for once."""
 _TIE: Final = 1e-9
 """Sums that differ by less, relative to the sum of absolute values, are the same sum in another order of addition."""
 
@@ -68,6 +70,22 @@ def bootstrap_means(
         seed: Keys the draws.
         strata: `(n_groups,)` stratum numbers; every sample holds as many groups of each stratum as the table does.
     """
+    blocks = [
+        _mean_intervals(table[:, start : start + _COLUMNS], groups, resamples, seed, strata)
+        for start in range(0, max(table.shape[1], 1), _COLUMNS)
+    ]
+    if len(blocks) == 1:
+        return blocks[0]
+    return Intervals(
+        estimate=np.concatenate([block.estimate for block in blocks]),
+        low=np.concatenate([block.low for block in blocks]),
+        high=np.concatenate([block.high for block in blocks]),
+        n=np.concatenate([block.n for block in blocks]),
+    )
+
+
+def _mean_intervals(table: Table, groups: Groups, resamples: int, seed: int, strata: Groups | None) -> Intervals:
+    """`bootstrap_means` of a few columns. Every call has the same draws, so all columns are drawn together."""
     if not table.size:
         nothing = np.full(table.shape[1], np.nan)
         return Intervals(nothing, nothing, nothing, np.zeros(table.shape[1], np.intp))

@@ -7,9 +7,10 @@ cuts it off.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -235,12 +236,17 @@ def write_file(path: Path, content: bytes) -> None:
     Raises:
         TraceError: It cannot be written.
     """
+    if path.is_dir():
+        raise TraceError(f"cannot write {path}: a folder stands there. Way out: move it, or choose another name")
     draft = path.with_name(f".{path.name}.draft")
     try:
         draft.write_bytes(content)
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise TraceError(
-            f"cannot write {path}: {error.strerror}. Way out: make space, then run the same command with --resume"
-        ) from error
+        with suppress(OSError):
+            draft.unlink()
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        way_out = (
+            "make space, then run the same command (a run goes on with --resume)" if full else "name another place"
+        )
+        raise TraceError(f"cannot write {path}: {error.strerror}. Way out: {way_out}") from error

@@ -124,7 +124,7 @@ class AgentTurns:
         return cls.from_columns(
             [turn.utterance for turn in turns],
             items,
-            understood=np.array([turn.understood for turn in turns], bool),
+            understood=[turn.understood for turn in turns],
             rankings=[tuple(map(int, t.ranking)) for t in turns] if any(len(t.ranking) for t in turns) else (),
             reasonings=[turn.reasoning for turn in turns] if any(turn.reasoning for turn in turns) else (),
         )
@@ -135,7 +135,7 @@ class AgentTurns:
         utterances: Sequence[str],
         items: IntArray,
         *,
-        understood: NDArray[np.bool_] | None = None,
+        understood: Sequence[bool] | None = None,
         rankings: Sequence[tuple[int, ...]] = (),
         reasonings: Sequence[str] = (),
         distinct: bool = False,
@@ -148,7 +148,7 @@ class AgentTurns:
         Args:
             utterances: `n` texts of any kind.
             items: `(n, k)` int64 of valid items or `NO_ITEM`.
-            understood: `(n,)` bool, what the face says already; all true when left out.
+            understood: What the face says already, `n` times; all true when left out.
             rankings: See the class.
             reasonings: See the class.
             distinct: The items of each row are known to differ, and to stand in its first places.
@@ -158,12 +158,15 @@ class AgentTurns:
         if not all(well):
             for i, text in enumerate(utterances):  # a slate without words is a complete turn, too
                 well[i] = len(text) <= MAX_UTTERANCE and (bool(clean[i]) or bool((items[i] != NO_ITEM).any()))
-        flags = np.array(well, bool) if understood is None else np.array(well, bool) & understood
+        if understood is not None:
+            well = [one and other for one, other in zip(well, understood, strict=True)]
+        flags = np.array(well, bool)
         if not distinct:
             items, twice = _closed_up(items)
             if np.count_nonzero(twice):
                 flags &= ~twice
-        if np.count_nonzero(flags) < len(flags):
+                well = flags.tolist()
+        if not all(well):
             items = np.where(flags[:, None], items, NO_ITEM)
         return cls(clean, items, flags, rankings, [encodable(text) for text in reasonings])
 

@@ -131,7 +131,7 @@ class TextView:
         return AgentTurns.from_columns(
             [turn.utterance for turn in turns],
             items,
-            understood=np.array([turn.understood for turn in turns], bool),
+            understood=[turn.understood for turn in turns],
             reasonings=[turn.reasoning for turn in turns] if any(turn.reasoning for turn in turns) else (),
             distinct=True,
         )
