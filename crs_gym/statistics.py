@@ -205,5 +205,6 @@ def _bounds(samples: Table) -> tuple[Table, Table]:
         below = np.floor(place).astype(np.intp)
         above = np.minimum(below + 1, np.maximum(present - 1, 0))
         part = place - below
-        out.append(ordered[below, columns] * (1 - part) + ordered[above, columns] * part)
+        start, end = ordered[below, columns], ordered[above, columns]
+        out.append(start + (end - start) * part)  # exact where both are the same, unlike a weighted sum
     return out[0], out[1]

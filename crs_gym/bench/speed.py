@@ -6,9 +6,7 @@ Machines are noisy and differ; a ratio taken in alternating rounds is what can b
 from __future__ import annotations
 
 import gc
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from typing import Any, Final
 import gymnasium as gym
 import numpy as np
 
+from crs_gym.bench.memory import peak_resident_mb
 from crs_gym.catalog import Catalog
 from crs_gym.env import ConversationEnv
 from crs_gym.questions import QUESTIONS
@@ -83,14 +82,8 @@ def measure_flatness(
             ended += int((terminated | truncated).sum())
             turns += WIDTH
         spent = time.perf_counter() - start
-        yield ended, 1e6 * spent / turns, resident_mb()
+        yield ended, 1e6 * spent / turns, peak_resident_mb()
         turns, start = 0, time.perf_counter()
-
-
-def resident_mb() -> float:
-    """The peak resident memory of this process in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
 Steps = Callable[[float], float]

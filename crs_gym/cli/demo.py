@@ -54,6 +54,8 @@ class Demo(Plain):
         most = len(world.tasks("test"))
         if not 1 <= self.tasks <= most:  # before the earlier demo is removed
             raise ValueError(f"--tasks {self.tasks}: choose 1 to {most}")
+        if self.seed < 0:
+            raise ValueError(f"--seed {self.seed}: must be a whole number of at least 0")
         print("One dialogue, with the agent that asks before it recommends:\n")
         trace = rollout("CRS-Sample-v0", "ask-then-recommend", episodes=1, seed=self.seed, split="test")[0]
         print(render_dialogue(trace.messages(world.task(trace.task_id), world.catalog.names)), "\n")

@@ -89,4 +89,6 @@ class Evaluate:
         """How to resume."""
         if self.out is None:
             return " Nothing was kept: give --out DIR to keep traces."
+        if not (self.out / "run.json").exists():
+            return " Nothing was played yet."
         return f" Finished dialogues are in {self.out}: run the same command with --resume to go on."

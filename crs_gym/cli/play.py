@@ -42,6 +42,8 @@ class Play(Plain):
         from crs_gym.game import Game
         from crs_gym.rollout import config_of
 
+        if self.seed < 0:
+            raise ValueError(f"--seed {self.seed}: must be a whole number of at least 0")
         settings = {"simulator": self.simulator} if self.simulator else {}
         game = Game(config_of(self.env, **settings), num_dialogues=1, user=self.side == "recommender")
         if self.task is None:

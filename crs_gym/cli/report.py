@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -35,5 +36,6 @@ class Report(Plain):
         page = self.out or self.runs[0]
         if page.is_dir() or self.out is None:
             page = page / "report.html"
-        print(f"Report: {write_report(self.runs, page)}")
+        page = write_report(self.runs, page, note=lambda lack: print(f"crs-gym: {lack}", file=sys.stderr))
+        print(f"Report: {page}")
         return 0

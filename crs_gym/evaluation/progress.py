@@ -26,16 +26,17 @@ def progress_bar(console: Console | None = None) -> Iterator[ProgressCallback]:
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
 
     columns = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(bar_width=None, table_column=Column(ratio=1)),  # what the numbers leave, so that none is cut
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
     lines: dict[str, TaskID] = {}
-    with Progress(*columns, console=console or Console(stderr=True)) as bars:
+    with Progress(*columns, console=console or Console(stderr=True), expand=True) as bars:
 
         def report(agent: str, done: int, total: int) -> None:
             if agent not in lines:

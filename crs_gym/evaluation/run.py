@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
-from crs_gym.agent import Agent, AgentEntry, NamedAgent, load_agent
+from crs_gym.agent import AgentSpec, NamedAgent, load_agent
 from crs_gym.config import EnvConfig
-from crs_gym.engine import Episode
-from crs_gym.errors import CRSGymError, EvaluationError, TraceError
+from crs_gym.errors import TraceError
+from crs_gym.evaluation.arguments import whole_number
 from crs_gym.evaluation.progress import ProgressCallback, progress_bar
 from crs_gym.evaluation.protocol import choose_tasks, protocol_config
-from crs_gym.evaluation.results import AgentMarks, Results, Timing, read_timing, write_results, write_timing
+from crs_gym.evaluation.results import AgentMarks, Results, read_timing, write_results
 from crs_gym.evaluation.run_folder import RunConfig, RunFolder, check_setting
 from crs_gym.evaluation.scoring import agent_results, compare, score
-from crs_gym.rollout import config_of, play
-from crs_gym.task import Split, Task
-from crs_gym.trace import Setting, Trace
+from crs_gym.evaluation.sitting import Sitting
+from crs_gym.game import Game
+from crs_gym.rollout import config_of
+from crs_gym.task import Split
+from crs_gym.trace import Trace
 from crs_gym.worlds import load_world
 from crs_gym.worlds.world import World
 
-AgentSpec = str | Agent | AgentEntry | NamedAgent
+Contender = AgentSpec | NamedAgent
+"""What stands for an agent that is evaluated."""
 
 
 def evaluate(
     config: EnvConfig | str,
-    agents: Sequence[AgentSpec],
+    agents: Sequence[Contender],
     *,
     protocol: str = "interactive",
     split: Split = "test",
@@ -61,14 +63,16 @@ def evaluate(
         progress: `True` for a progress bar, or a function called as `progress(agent, done, total)`.
 
     Raises:
-        ValueError: No agents, two of one name, a baseline that is not among them, or numbers out of range.
+        ValueError: No agents, two of one name, a baseline that is not among them, or a number that is no whole number
+            or out of range; the message names the argument.
         UnknownNameError: No such world, protocol, agent or simulator.
         TraceError: `out` cannot be used, or the disk is full; the message says how to go on.
         EvaluationError: An agent, or its user, failed; the message names it. Traces so far are kept.
     """
-    for name, number in (("trials", trials), ("num_envs", num_envs)):
-        if number < 1:
-            raise ValueError(f"{name}={number}: must be at least 1")
+    trials = whole_number("trials", trials, least=1)
+    num_envs = whole_number("num_envs", num_envs, least=1)
+    seed = whole_number("seed", seed, least=0)
+    tasks = None if tasks is None else whole_number("tasks", tasks)
     config = protocol_config(config_of(config), protocol, split)
     world = load_world(config.world)
     config = replace(config, world=world)
@@ -93,10 +97,12 @@ def evaluate(
         baseline=baseline,
         agents=[AgentMarks(agent.name, agent.target_aware, agent.adversary) for agent in named],
     )
+    # Before the folder: a slip in the settings must not leave one behind that holds a run.
+    game = Game(config, num_dialogues=min(num_envs, run.episodes))
     with ExitStack() as stack:
         folder = stack.enter_context(RunFolder.opened(out, run, resume=resume)) if out is not None else None
         report = stack.enter_context(_progress(progress))
-        sitting = _Sitting(config=config, tasks=chosen, run=run, num_envs=num_envs, folder=folder, report=report)
+        sitting = Sitting(game=game, tasks=chosen, run=run, folder=folder, report=report)
         traces: dict[str, list[Trace]] = {agent.name: sitting.traces_of(agent) for agent in named}
         results = compute_results(run, world, traces, folder.directory if folder else None)
         results = msgspec.structs.replace(results, timing=sitting.timing)
@@ -147,93 +153,6 @@ def package_version() -> str:
     return version("crs-gym")
 
 
-class _Sitting:
-    """One sitting of a run: plays what is missing, and keeps the traces in the folder or in memory."""
-
-    def __init__(
-        self,
-        *,
-        config: EnvConfig,
-        tasks: Sequence[Task],
-        run: RunConfig,
-        num_envs: int,
-        folder: RunFolder | None,
-        report: ProgressCallback,
-    ) -> None:
-        self.config = config
-        self.tasks = tasks
-        self.run = run
-        self.num_envs = num_envs
-        self.folder = folder
-        self.report = report
-        self.timing: dict[str, Timing] = read_timing(folder.directory) if folder else {}
-        self.setting: Setting | None = None
-
-    def traces_of(self, agent: NamedAgent) -> list[Trace]:
-        """All traces of an agent, in any order; those that are missing are played now."""
-        if self.folder is None:
-            traces: list[Trace] = []
-            self._play(agent, set(), traces.append)
-            return traces
-        with self.folder.writer(agent.name) as writer:
-            before = self.folder.traces(agent.name)
-            for trace in before:
-                self._check(trace)
-            self._play(agent, {(trace.task_id, trace.episode) for trace in before}, writer.write)
-            return self.folder.traces(agent.name)
-
-    def _play(self, agent: NamedAgent, done: set[tuple[str, int]], keep: Callable[[Trace], None]) -> None:
-        total = self.run.episodes
-        played = turns = 0
-        start = time.perf_counter()
-        self.report(agent.name, len(done), total)
-        if len(done) == total:
-            return
-        num_envs = min(self.num_envs, total - len(done))
-        traces = play(self.config, agent, self._missing(done), num_envs=num_envs)
-        try:
-            while (trace := self._next(traces, agent, len(done) + played)) is not None:
-                self._check(trace)
-                keep(trace)
-                played += 1
-                turns += len(trace.turns)
-                self.report(agent.name, len(done) + played, total)
-        finally:
-            self._add_time(agent.name, played, turns, time.perf_counter() - start)
-
-    def _missing(self, done: set[tuple[str, int]]) -> Iterator[Episode]:
-        """Trial by trial, so that a run that was stopped early holds as many tasks as it can."""
-        for trial in range(self.run.trials):
-            for task in self.tasks:
-                if (task.task_id, trial) not in done:
-                    yield Episode(task, self.run.seed, trial)
-
-    def _next(self, traces: Iterator[Trace], agent: NamedAgent, done: int) -> Trace | None:
-        """The next trace, `None` at the end; whatever foreign code raises names the agent."""
-        try:
-            return next(traces, None)
-        except CRSGymError:
-            raise
-        except Exception as error:
-            kept = f" They are kept in {self.folder.directory}: --resume goes on there." if self.folder else ""
-            raise EvaluationError(
-                f"the evaluation of agent {agent.name!r} stopped after {done} of {self.run.episodes} episodes: "
-                f"{type(error).__name__}: {error}.{kept}"
-            ) from error
-
-    def _check(self, trace: Trace) -> None:
-        if self.setting is None:
-            self.setting = trace.setting
-        check_setting(self.setting, trace, self.folder.directory if self.folder else None)
-
-    def _add_time(self, agent: str, episodes: int, turns: int, seconds: float) -> None:
-        old = self.timing.get(agent, Timing(0, 0, 0.0))
-        self.timing[agent] = Timing(old.episodes + episodes, old.turns + turns, round(old.seconds + seconds, 3))
-        if self.folder is not None:
-            with suppress(TraceError):  # on a full disk, what the writer of traces says is the error to be read
-                write_timing(self.timing, self.folder.directory)
-
-
 def compute_results(
     run: RunConfig, world: World, traces: Mapping[str, Sequence[Trace]], directory: Path | None
 ) -> Results:
@@ -265,7 +184,7 @@ def compute_results(
     )
 
 
-def _named_agents(agents: Sequence[AgentSpec], world: World) -> list[NamedAgent]:
+def _named_agents(agents: Sequence[Contender], world: World) -> list[NamedAgent]:
     """The agents, built; all before the first is played, so that a slip in the last name costs nothing."""
     if isinstance(agents, str) or not agents:
         raise ValueError("name at least one agent, in a list")

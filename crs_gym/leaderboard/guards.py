@@ -102,6 +102,9 @@ def user_ends(run: Run) -> Guard:
     """Signs that the user's decision ends a dialogue, and not the label."""
     tallies = [run.tallies[agent.name] for agent in run.results.agents]
     total = sum(sum(tally.outcomes.values()) for tally in tallies)
+    title = "The user ends the dialogue, not the label"
+    if not total:
+        return Guard(title, "untested", "This run cannot tell: its traces are gone.")
     went_on, other = sum(t.went_on for t in tallies), sum(t.accepted_other for t in tallies)
     accepted = sum(tally.outcomes["accepted"] for tally in tallies)
     words = (
@@ -110,7 +113,7 @@ def user_ends(run: Run) -> Guard:
     )
     if not went_on and not other and accepted:
         words += " This user accepts targets, and nothing else."
-    return Guard("The user ends the dialogue, not the label", "read", words)
+    return Guard(title, "read", words)
 
 
 def equal_budget(results: Results) -> Guard:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -42,12 +42,15 @@ class Section:
     control: Control | None
 
 
-def write_report(run_dirs: Sequence[Path | str], out: Path | str) -> Path:
+def write_report(
+    run_dirs: Sequence[Path | str], out: Path | str, *, note: Callable[[str], object] | None = None
+) -> Path:
     """Write run folders as one page, as a whole or not at all.
 
     Args:
         run_dirs: Folders that `evaluate(out=…)` wrote, each with its `results.json`.
         out: The HTML file; its folder is made where it is missing.
+        note: Told of each thing that the page lacks, such as traces that are gone; the page says so, too.
 
     Returns:
         `out`.
@@ -62,12 +65,17 @@ def write_report(run_dirs: Sequence[Path | str], out: Path | str) -> Path:
         raise ValueError("name at least one run folder")
     if len({directory.resolve() for directory in directories}) < len(directories):
         raise ValueError(f"a run folder is named twice: {', '.join(map(str, directories))}")
-    html = render([read_run(directory) for directory in directories])
+    runs = [read_run(directory) for directory in directories]
+    html = render(runs)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TraceError(f"cannot make the folder {out.parent}: {error.strerror}") from error
     write_file(out, html.encode())
+    for run in runs:
+        for lack in (*run.lacks, *([f"items have no titles: {run.world_missing}"] if run.world_missing else [])):
+            if note is not None:
+                note(f"{run.folder.directory}: {lack}")
     return out
 
 

@@ -60,8 +60,7 @@ def _interactive(run: Run, looks: Mapping[str, Look], prefix: str) -> list[Plot]
                 curves.budget(results, looks, f"{prefix}-budget"),
             )
         )
-    return [
-        *plots,
+    plots += [
         Plot(
             "What the reward pays for",
             "Each term times its weight, summed over a dialogue. Adversaries are hatched.",
@@ -80,14 +79,17 @@ def _interactive(run: Run, looks: Mapping[str, Look], prefix: str) -> list[Plot]
                 joined=True,
             ),
         ),
-        Plot(
-            "How dialogues end",
-            f"Accepted: the user took an item. Left: it gave up. Truncated: {setting.max_turns} turns were over. "
-            "Errored: the simulator failed; such an episode has no score.",
-            bars.outcomes(run, looks, f"{prefix}-outcomes"),
-        ),
-        _variety(run, looks, prefix),
     ]
+    if any(tally.outcomes for tally in run.tallies.values()):
+        plots.append(
+            Plot(
+                "How dialogues end",
+                f"Accepted: the user took an item. Left: it gave up. Truncated: {setting.max_turns} turns were over. "
+                "Errored: the simulator failed; such an episode has no score.",
+                bars.outcomes(run, looks, f"{prefix}-outcomes"),
+            )
+        )
+    return [*plots, _variety(run, looks, prefix)]
 
 
 def _next_item(run: Run, looks: Mapping[str, Look], prefix: str) -> list[Plot]:

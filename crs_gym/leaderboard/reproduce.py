@@ -35,7 +35,7 @@ def recipe(run: RunConfig, out: str) -> Recipe:
     if not env:
         caveats.append(f"the world {run.world} is one's own: give it to crs_gym.evaluation.evaluate instead of an id")
     agents = [short_name(agent.name) for agent in run.agents]
-    foreign = [name for name in agents if name not in AGENTS]
+    foreign = [name for name in agents if name.partition(":")[0] not in AGENTS]  # `ease:l2=500` is registered `ease`
     if foreign:
         caveats.append(f"no registered agents, so name them by module:attribute or in Python: {', '.join(foreign)}")
     if run.simulator == "custom":

@@ -82,9 +82,35 @@ class Run:
         return self.folder.config
 
     @property
+    def without_traces(self) -> list[str]:
+        """Agents that have played, and whose traces are gone."""
+        return [a.name for a in self.results.agents if a.episodes and not self.tallies[a.name].success]
+
+    @property
     def outdated(self) -> list[str]:
         """Agents whose traces are more, or fewer, than those that the results were computed from."""
         return [a.name for a in self.results.agents if len(self.tallies[a.name].success) != a.episodes]
+
+    @property
+    def lacks(self) -> list[str]:
+        """What the run lacks, in sentences, each with the way out."""
+        found = []
+        if not self.results.complete:
+            found.append("this run is not complete: not every agent has played every episode. --resume plays the rest")
+        gone = self.without_traces
+        if gone:
+            found.append(
+                f"the traces of {', '.join(map(short_name, gone))} are gone from the run folder: there are figures, "
+                "but no outcomes and no dialogues to show, and nothing to verify. Put them back, or run the "
+                "evaluation again with --resume"
+            )
+        other = [name for name in self.outdated if name not in gone]
+        if other:
+            found.append(
+                f"the results are of other traces than those in the folder, for {', '.join(map(short_name, other))}: "
+                "run the evaluation again with --resume"
+            )
+        return found
 
     def traces(self, agent: str, keys: Sequence[Key]) -> dict[Key, Trace]:
         """Some episodes of an agent."""

@@ -42,8 +42,8 @@ class ScriptedSimulator:
         opening: str = "Hi!",
     ) -> None:
         del catalog, max_turns
-        if not script:
-            raise ValueError("script: needs one line at least")
+        if not script or not all(isinstance(line, UserTurn | SimulatorError) for line in script):
+            raise ValueError("script: needs one line at least, and each a UserTurn or a SimulatorError (in Python only)")
         self._script = tuple(script)
         self._opening = opening
         self._turn = [0] * num_dialogues

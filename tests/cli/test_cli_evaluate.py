@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +40,29 @@ def test_a_run_is_evaluated_resumed_reported_and_verified(command: Command) -> N
     verified = command("verify", "runs/one")
     assert (verified.code, verified.err) == (0, "")
     assert verified.out == "runs/one: 16 traces played again, every figure is as recorded.\n"
+
+
+def test_a_slip_is_mended_by_the_corrected_command(command: Command) -> None:
+    """What was wrong with the first leaves no run in the folder."""
+    arguments = (*POPULARITY, "--tasks", "4", "--out", "run")
+    assert "Did you mean 'agenda'?" in command(*arguments, "--simulator", "agendaa").complaint
+    said = command(*arguments, "--simulator", "agenda")
+    assert said.code == 0, said.err
+
+
+def test_a_report_without_traces_tells_what_is_lost(command: Command, run_folder: Path) -> None:
+    shutil.rmtree(run_folder / "traces")
+    said = command("report", "run")
+    assert (said.code, said.out) == (0, "Report: run/report.html\n")
+    assert said.complaint.startswith("crs-gym: run: the traces of popularity, random are gone from the run folder")
+    assert "The traces of popularity, random are gone" in Path("run/report.html").read_text()
+
+
+def test_a_page_is_not_written_onto_a_folder(command: Command, run_folder: Path) -> None:
+    (run_folder / "report.html").mkdir()
+    said = command("report", "run")
+    assert said.code == 2
+    assert "cannot write run/report.html: a folder stands there. Way out: move it" in said.complaint
 
 
 def test_a_tampered_trace_is_found(command: Command, run_folder: Path) -> None:
@@ -88,7 +112,7 @@ def test_what_an_agent_raises_is_shown_with_the_place_where_it_did(command: Comm
     assert said.code == 2
     assert 'broken_policy.py", line 3, in act' in said.err
     assert "crs-gym: the evaluation of agent 'Broken' stopped after 0 of 4 episodes: ZeroDivisionError" in said.err
-    assert "--resume" in said.err
+    assert "They are kept" not in said.err  # nothing is
 
 
 def test_a_wrong_number_of_turns_is_told_without_a_traceback(command: Command) -> None:
@@ -107,7 +131,7 @@ def test_a_wrong_number_of_turns_is_told_without_a_traceback(command: Command) -
         ((*SAMPLE, "-a", "popularty"), "Did you mean 'popularity'?"),
         ((*SAMPLE, "-a", "no_such_module:Agent"), "no agent is named 'no_such_module:Agent'"),
         ((*POPULARITY, "--simulator", "agend"), "Did you mean 'agenda'?"),
-        ((*POPULARITY, "--simulator", "agenda:nois=0.1"), "refuses its options ['nois']"),
+        ((*POPULARITY, "--simulator", "agenda:nois=0.1"), "Did you mean 'noise'"),
         ((*POPULARITY, "--simulator", "agenda:noise=2"), "noise=2: must be a probability"),
         ((*POPULARITY, "--baseline", "random"), "baseline 'random' is not among the agents: popularity"),
         ((*POPULARITY, "-a", "popularity"), "two agents are named popularity"),
@@ -116,10 +140,13 @@ def test_a_wrong_number_of_turns_is_told_without_a_traceback(command: Command) -
         ((*POPULARITY, "--tasks", "0"), "tasks=0: choose 1 to 2000"),
         ((*POPULARITY, "--tasks", "-3"), "tasks=-3: choose 1 to 2000"),
         ((*POPULARITY, "--k", "0"), "k=0: must be a whole number of at least 1"),
-        ((*POPULARITY, "--k", "1000000"), "items at most"),
+        ((*POPULARITY, "--k", "1000000"), "k=1000000: must be at most 1024"),
         ((*POPULARITY, "--max-turns", "0"), "max_turns=0"),
         ((*POPULARITY, "--num-envs", "0"), "num_envs=0"),
         ((*POPULARITY, "--trials", "0"), "trials=0"),
+        ((*POPULARITY, "--seed", "-1"), "seed=-1: must be a whole number of at least 0"),
+        (("play", "--seed", "-1"), "--seed -1: must be a whole number of at least 0"),
+        (("demo", "--seed", "-1"), "--seed -1: must be a whole number of at least 0"),
         ((*POPULARITY, "--protocol", "next-item"), "has no 'next-item' tasks"),
         ((*POPULARITY, "--protocol", "next-item", "--simulator", "silent"), "--simulator: the next-item protocol"),
         (("evaluat",), "no command is named 'evaluat'. Did you mean 'evaluate'?"),

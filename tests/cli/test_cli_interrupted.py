@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from commands import SPAWN, Said
 
+from crs_gym.cli.evaluate import Evaluate
+
 SLOW = """
 import time
 
@@ -78,6 +80,15 @@ def test_after_ctrl_c_resume_gives_what_an_undisturbed_run_gives(undisturbed: by
     assert last == expected
     assert b"Traceback" not in err
     assert resumed() == undisturbed
+
+
+def test_ctrl_c_before_the_run_began_speaks_of_no_dialogues() -> None:
+    folder = Path("run")
+    begun_later = Evaluate(env="CRS-Sample-v0", agent=("popularity",), out=folder)
+    assert begun_later.after_interrupt() == " Nothing was played yet."
+    folder.mkdir()
+    (folder / "run.json").touch()
+    assert "Finished dialogues are in run" in begun_later.after_interrupt()
 
 
 def test_after_a_kill_resume_gives_what_an_undisturbed_run_gives(undisturbed: bytes) -> None:

@@ -11,6 +11,8 @@ from commands import Said
 
 from crs_gym import ENV_IDS
 from crs_gym.agent import AGENTS
+from crs_gym.cli.bench import Bench, Speed, Startup
+from crs_gym.cli.main import parse
 from crs_gym.simulator import SIMULATORS
 
 COMMANDS = {
@@ -25,7 +27,7 @@ COMMANDS = {
     ("data", "verify"): "Count a corpus's tasks",
     ("bench",): "Measure speed",
     ("bench", "speed"): "Measure turns a second",
-    ("bench", "startup"): "Measure the seconds",
+    ("bench", "startup"): "Measure seconds and memory",
     ("bench", "resolver"): "Measure precision and recall",
     ("demo",): "Let every agent talk",
 }
@@ -80,7 +82,28 @@ def test_it_runs_in_odd_surroundings(spawned: Callable[..., Said], environment: 
 def test_the_bench_measures_the_start(command: Callable[..., Said]) -> None:
     said = command("bench", "startup")
     assert said.code == 0
-    assert re.fullmatch(r"(.+: \d+\.\d\d s \(wanted: under .+ s\)\n)+", said.out)
+    assert re.fullmatch(r"(.+: \d+\.\d\d s, \d+ MB \(wanted: under .+ s\)\n){2}", said.out)
+
+
+@pytest.mark.data
+@pytest.mark.usefixtures("real_data")
+def test_the_bench_measures_the_start_of_a_corpus_that_is_there(
+    command: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crs_gym.bench.startup.RUNS", 1)
+    last = command("bench", "startup").out.splitlines()[-1]
+    found = re.fullmatch(
+        r'load_world\("redial"\), first task: (\d+\.\d\d) s, (\d+) MB \(wanted: under 1 s, 400 MB\)', last
+    )
+    assert found is not None, last
+    assert float(found[1]) < 5  # 0.3 s on a machine that does nothing else
+    assert 20 < int(found[2]) < 400
+
+
+def test_the_bench_measures_speed_if_nothing_is_named() -> None:
+    assert parse(["bench"]) == Bench(Speed())
+    assert parse(["bench", "speed", "--rounds", "1"]) == Bench(Speed(rounds=1))
+    assert parse(["bench", "startup"]) == Bench(Startup())
 
 
 def test_the_demo_writes_a_report_and_is_done_anew(command: Callable[..., Said]) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -119,6 +121,42 @@ def test_holm_by_hand() -> None:
     # Sorted 0.3, 0.4 times 2, 1 are 0.6 and 0.4, raised to 0.6; 0.9 times 2 is cut at 1.
     np.testing.assert_allclose(statistics.holm(np.array([0.4, 0.3])), [0.6, 0.6])
     np.testing.assert_allclose(statistics.holm(np.array([0.9, 0.9])), [1.0, 1.0])
+
+
+def test_many_columns_are_drawn_in_blocks_of_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All columns share their draws, so a column's interval is the same wherever it stands."""
+    rng = np.random.default_rng(9)
+    table = rng.normal(size=(12, 40))
+    table[rng.random(table.shape) < 0.3] = NAN
+    table[:, 7] = NAN
+    at_once = statistics.bootstrap_means(table, groups(12), resamples=300)
+    monkeypatch.setattr(statistics, "_COLUMNS", 9)
+    in_blocks = statistics.bootstrap_means(table, groups(12), resamples=300)
+    for one, other in zip(
+        (at_once.estimate, at_once.low, at_once.high, at_once.n),
+        (in_blocks.estimate, in_blocks.low, in_blocks.high, in_blocks.n),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+def test_a_thousand_turns_of_metrics_need_little_memory() -> None:
+    table = np.random.default_rng(0).random((10, 6_000))
+    tracemalloc.start()
+    try:
+        statistics.bootstrap_means(table, groups(10), resamples=4_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # All 4,000 x 6,000 means at once are 192 MB, and their sorted copy as much again.
+    assert peak < 100e6
+
+
+def test_bounds_of_one_value_are_that_value() -> None:
+    """Also of one so small that its parts do not add up to it again."""
+    for value in (-6.197956292521474e-215, 0.1, 5e-324):
+        out = statistics.bootstrap_means(np.array([[value]]), groups(1), resamples=200)
+        assert out.low[0] == out.estimate[0] == out.high[0] == value
 
 
 def test_an_empty_table_has_no_estimates() -> None:

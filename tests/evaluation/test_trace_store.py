@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from crs_gym.errors import TraceError
 from crs_gym.trace import Setting, Trace, TurnTrace
-from crs_gym.trace_store import TraceWriter, decode_trace, encode_trace, read_traces, torn_bytes
+from crs_gym.trace_store import TraceWriter, decode_trace, encode_trace, read_traces, torn_bytes, write_file
 from crs_gym.turns import AgentTurn, Decision, UserTurn
 
 MakeTrace = Callable[..., Trace]
@@ -222,6 +222,18 @@ def test_a_full_disk_is_cut_at_the_last_whole_line(tmp_path: Path, make_trace: M
         check_full(path, done.stdout)
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_file_is_not_written_onto_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(TraceError, match=r"cannot write .*report\.html: a folder stands there\. Way out: move it, or"):
+        write_file(tmp_path / "report.html", b"page")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_place_without_a_folder_is_no_lack_of_space(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match="Way out: name another place"):
+        write_file(tmp_path / "nowhere" / "report.html", b"page")
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

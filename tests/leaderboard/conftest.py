@@ -10,7 +10,7 @@ from hostile import HOSTILE_NAME, FailingSimulator, HostileAgent
 from crs_gym.agent import NamedAgent
 from crs_gym.config import EnvConfig
 from crs_gym.evaluation import evaluate
-from crs_gym.evaluation.run import AgentSpec
+from crs_gym.evaluation.run import Contender
 from crs_gym.simulator import SimulatorEntry
 
 
@@ -19,7 +19,7 @@ def talking(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with all kinds of agents, one of them hostile."""
     out = tmp_path_factory.mktemp("runs") / "talking"
     hostile = NamedAgent(HOSTILE_NAME, HostileAgent(), adversary=True)
-    agents: list[AgentSpec] = ["random", "popularity", "copy-mention", "oracle", "prober", hostile]
+    agents: list[Contender] = ["random", "popularity", "copy-mention", "oracle", "prober", hostile]
     evaluate(EnvConfig(), agents, tasks=40, baseline="popularity", out=out)
     return out
 

@@ -184,6 +184,29 @@ def test_results_of_other_traces_are_said_to_be(talking: Path, tmp_path: Path) -
     assert "The results are of other traces than those in the folder, for random:" in text
 
 
+def test_a_run_whose_traces_are_gone_says_so(talking: Path, silent: Path, tmp_path: Path) -> None:
+    for name in ("run.json", "results.json"):
+        (tmp_path / name).write_bytes((talking / name).read_bytes())
+    notes: list[str] = []
+    page = write_report([tmp_path, silent], tmp_path / "report.html", note=notes.append)
+    text = page.read_text(encoding="utf-8")
+    (note,) = notes
+    assert note.startswith(f"{tmp_path}: the traces of random, popularity, ")
+    assert "are gone from the run folder" in note
+    assert "The traces of random, popularity, copy-mention, oracle, prober, " in text
+    assert "There are no traces to read them from." in text
+    assert "This run cannot tell: its traces are gone." in text
+    assert str(tmp_path) not in text  # the same page wherever the folder lies
+    assert text.count("How dialogues end") == 1  # the other run's
+    assert not read(page).errors
+
+
+def test_a_whole_run_has_no_notes(talking: Path, tmp_path: Path) -> None:
+    notes: list[str] = []
+    write_report([talking], tmp_path / "report.html", note=notes.append)
+    assert notes == []
+
+
 def test_world_that_has_changed_leaves_numbers_for_titles(talking: Path, tmp_path: Path) -> None:
     config = (talking / "run.json").read_bytes()
     fingerprint = read_results(talking).setting.world_fingerprint.encode()

@@ -34,6 +34,21 @@ def test_command_makes_the_same_run(settings: dict[str, object], how: dict[str, 
     assert (tmp_path / "second run" / "results.json").read_bytes() == (first / "results.json").read_bytes()
 
 
+def test_arguments_of_agents_are_in_the_command(tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    agents = ["ease:l2=500", "ease:l2=50,prior=0", "popularity"]
+    evaluate(EnvConfig(), agents, tasks=4, out=first, baseline="ease:l2=500")
+    made = recipe(RunFolder(first).config, str(tmp_path / "second"))
+    assert made.caveat == ""
+    words = shlex.split(made.command)
+    assert [words[i + 1] for i, word in enumerate(words) if word == "--agent"] == agents
+    assert words[words.index("--baseline") + 1] == "ease:l2=500"
+    with pytest.raises(SystemExit) as done:
+        main(words[1:])
+    assert not done.value.code
+    assert (tmp_path / "second" / "results.json").read_bytes() == (first / "results.json").read_bytes()
+
+
 def test_what_the_command_cannot_say_is_said(talking: Path) -> None:
     config = RunFolder(talking).config
     assert "no registered agents" in recipe(config, "out").caveat

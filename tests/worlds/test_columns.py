@@ -100,9 +100,27 @@ def test_a_cache_that_cannot_be_written_only_costs_time(
     open_world: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_bytes(b"")
-    monkeypatch.setenv("CRS_GYM_CACHE", str(tmp_path / "file"))
-    assert len(open_world("redial", redial_files()).tasks("test")) == 1
-    assert "cannot be written" in capsys.readouterr().err
+    for cache in (tmp_path / "file", tmp_path / "file" / "below"):
+        monkeypatch.setenv("CRS_GYM_CACHE", str(cache))
+        assert len(open_world("redial", redial_files()).tasks("test")) == 1
+        said = capsys.readouterr().err
+        assert said == (
+            f"crs-gym: nothing can be kept in the cache {cache}, since {tmp_path / 'file'} is a file and not a folder; "
+            "redial is parsed again in every process\n"
+        )
+
+
+def test_a_folder_in_the_place_of_the_cache_file_is_no_damage(
+    open_world: Open, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_world("redial", redial_files())
+    path = cache_file(tmp_path)
+    path.unlink()
+    path.mkdir()
+    assert len(again().tasks("test")) == 1
+    said = capsys.readouterr().err
+    assert f"the cache file {path} cannot be read: Is a directory" in said
+    assert "damaged" not in said
 
 
 def test_a_process_killed_while_it_writes_leaves_no_half_file(tmp_path: Path) -> None:

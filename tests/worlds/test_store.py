@@ -50,6 +50,34 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def small_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CORPORA, "small", SMALL)  # type: ignore[arg-type]  # a dict, which others must not change
+
+
+@pytest.mark.usefixtures("small_by_name")
+def test_a_corpus_is_at_hand_once_its_files_are_here_and_whole(small: Mirror, tmp_path: Path) -> None:
+    assert not store.is_at_hand("small")
+    assert not small.asked  # asking downloads nothing
+    store.fetch("small")
+    assert store.is_at_hand("Small")
+    (cache(tmp_path) / "small" / "two.tsv").write_bytes(b"other")
+    assert not store.is_at_hand("small")
+    with pytest.raises(UnknownNameError):
+        store.is_at_hand("nonsense")
+
+
+@pytest.mark.usefixtures("small_by_name")
+def test_a_data_folder_has_a_corpus_at_hand_or_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRS_GYM_DATA", str(tmp_path / "nowhere"))
+    assert not store.is_at_hand("small")
+    data = write_files(tmp_path / "data", {"small/one.json": ONE, "small/two.tsv": TWO})
+    monkeypatch.setenv("CRS_GYM_DATA", str(data))
+    assert not store.is_at_hand("small")
+    write_files(tmp_path / "data", {"small/three.zip": zip_of(CONTENT)})
+    assert store.is_at_hand("small")
+
+
+@pytest.fixture
 def small(mirror: Mirror) -> Mirror:
     mirror.paths = dict(SERVED)
     return mirror
