@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from crs_gym.catalog import NO_ITEM, Catalog
 from crs_gym.errors import SimulatorError
-from crs_gym.numeric import FloatArray, IntArray, row_count
+from crs_gym.numeric import FloatArray, IntArray, larger, row_count
 from crs_gym.randomness import episode_key
 from crs_gym.reward import BEST_GAIN, RewardMix, TurnFacts
 from crs_gym.simulator import NamedSimulator, Seeker
@@ -216,14 +216,14 @@ class DialogueEngine:
             raise ValueError(
                 f"items has shape {turns.items.shape}; {len(rows)} dialogues of k={self.k} need {(len(rows), self.k)}"
             )
-        if np.count_nonzero(self.active[rows]) < len(rows):
-            over = rows[~self.active[rows]].tolist()
-            raise ValueError(f"the episodes in rows {over} are over: reset them before the next step")
         # One dialogue on plain numbers, many in columns: see `crs_gym.numeric`.
         one = len(rows) == 1
         at = rows[0] if one else rows
         items = turns.items[0] if one else turns.items
         column = at if one else rows[:, None]
+        if np.count_nonzero(self.active[at]) < len(rows):
+            over = rows[~self.active[rows]].tolist()
+            raise ValueError(f"the episodes in rows {over} are over: reset them before the next step")
         new = ~self._known[column, items]
         facts = TurnFacts(
             catalog=self.catalog,
@@ -266,11 +266,12 @@ class DialogueEngine:
             first = hits.any(axis=1) & ~self.success[rows]
             self.hit_rank[rows[first]] = hits[first].argmax(axis=1) + 1
             self.success[rows[first]] = True
-        self._closest[rows] = np.maximum(facts.closest, facts.closeness())
-        self._known[rows[:, None], turns.items] = True
+        at = facts.rows
+        self._closest[at] = larger(facts.closest, facts.closeness())
+        self._known[at if len(rows) == 1 else rows[:, None], facts.items] = True
         if users.volunteered is not None:  # what the user names is no discovery of the recommender's any more
             self._known[rows[:, None], users.volunteered] = True
-        self.turn[rows] = turn = self.turn[rows] + 1
+        self.turn[at] = turn = self.turn[at] + 1
         truncated = ~terminated & (turn >= self.max_turns)
         for i in errors:
             rewards[i], terminated[i], truncated[i] = 0.0, False, True

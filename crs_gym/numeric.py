@@ -39,6 +39,11 @@ def between_0_and_1(values: Any) -> Any:
     return type(values)(min(max(values, 0.0), 1.0))  # of the same precision, or sums would round otherwise
 
 
+def larger(values: Any, others: Any) -> Any:
+    """The larger of each two."""
+    return np.maximum(values, others) if isinstance(values, np.ndarray) else max(values, others)
+
+
 def pick(condition: Any, then: Any, otherwise: Any) -> Any:
     """`then` where the condition holds, `otherwise` elsewhere."""
     if isinstance(condition, np.ndarray):

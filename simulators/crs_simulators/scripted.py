@@ -43,7 +43,9 @@ class ScriptedSimulator:
     ) -> None:
         del catalog, max_turns
         if not script or not all(isinstance(line, UserTurn | SimulatorError) for line in script):
-            raise ValueError("script: needs one line at least, and each a UserTurn or a SimulatorError (in Python only)")
+            raise ValueError(
+                "script: needs one line at least, and each a UserTurn or a SimulatorError (in Python only)"
+            )
         self._script = tuple(script)
         self._opening = opening
         self._turn = [0] * num_dialogues

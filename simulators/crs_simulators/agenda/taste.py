@@ -105,7 +105,8 @@ class Tastes:
         weights = catalog.centroid(profile.likes, out=self._weights[row])
         if profile.dislikes:
             weights -= DISLIKE_WEIGHT * catalog.centroid(profile.dislikes)
-        own = np.flatnonzero(weights)
+        named = np.unique(catalog.facet_table[[*profile.likes, *profile.dislikes]])
+        own = named[weights[named] != 0]  # without the padding, and facets that likes and dislikes make even
         weights[own] -= catalog.popular_centroid[own]
         utility = as_float32(row_sum(weights[self._sample_facets] * self._sample_values))
         places = [int(len(utility) * (1 - share)) for share in (LIKED_SHARE, ACCEPTED_SHARE)]
