@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from crs_gym.catalog import Catalog
 from crs_gym.errors import UnknownNameError
-from crs_gym.numeric import FloatArray, IntArray, between_0_and_1, column, listed, row_count, row_sum
+from crs_gym.numeric import FloatArray, IntArray, between_0_and_1, column, row_count, row_sum
 
 LONGEST_SLATE: Final = 1024
 """The highest `k`."""
@@ -156,8 +156,9 @@ class RewardMix:
         """`(n,)` rewards, and each term before its weight by name, `(n,)` in [0, 1]; of a single turn with n = 1."""
         total: Any = facts.understood * 0.0  # as many as there are turns, even without terms
         terms = {}
+        one = facts.items.ndim == 1
         for name, term, weight in self._terms:
             value = term(facts)
             total = total + value * weight
-            terms[name] = listed(value)
+            terms[name] = [value] if one else value
         return column(total), terms

@@ -120,12 +120,15 @@ class TextView:
         """One action as a batch of one turn; see `View`."""
         if not isinstance(action, str):
             raise ValueError(f"an action is a str, not a {type(action).__name__}")
-        return self.read_batch((action,), 1)
+        return self._turns((action,))
 
     def read_batch(self, actions: Any, n: int) -> AgentTurns:
         """A batched action as `n` turns; see `View`."""
-        turns = [read_text(text, self._catalog, self._k) for text in _texts(actions, n, "actions")]
-        items = np.full((n, self._k), NO_ITEM, np.int64)
+        return self._turns(_texts(actions, n, "actions"))
+
+    def _turns(self, texts: Sequence[str]) -> AgentTurns:
+        turns = [read_text(text, self._catalog, self._k) for text in texts]
+        items = np.full((len(turns), self._k), NO_ITEM, np.int64)
         for i, turn in enumerate(turns):
             items[i, : len(turn.items)] = turn.items
         return AgentTurns.from_columns(
