@@ -8,12 +8,10 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from crs_gym.catalog import Catalog
 from crs_gym.config import EnvConfig
 from crs_gym.engine import NOT_SHOWN, DialogueEngine, StepResult
-from crs_gym.game import EpisodeCounter, Game
+from crs_gym.game import EpisodeCounter, Game, GameFace
 from crs_gym.spaces import Utterance
-from crs_gym.trace import Setting
 from crs_gym.turns import AgentTurns
 from crs_gym.views import StructuredView, TextView, View
 from crs_gym.worlds.world import World
@@ -22,7 +20,7 @@ MAX_DIALOGUE: Final = 40_000
 """The longest dialogue that an observation shows, in characters; of a longer one the end is shown."""
 
 
-class ConversationEnv(gym.Env[dict[str, Any], Any]):
+class ConversationEnv(GameFace, gym.Env[dict[str, Any], Any]):
     """A seeker, played by a user simulator, looks for something to watch; the agent asks and recommends.
 
     ## Description
@@ -78,36 +76,11 @@ class ConversationEnv(gym.Env[dict[str, Any], Any]):
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode={render_mode!r}: must be one of {self.metadata['render_modes']} or None")
         self.render_mode = render_mode
-        self._game = Game(EnvConfig.of(world=world, **settings), num_dialogues=1)
-        self._view = make_view(text, self._game)
+        self.game = Game(EnvConfig.of(world=world, **settings), num_dialogues=1)
+        self._view = make_view(text, self.game)
         self._counter = EpisodeCounter()
-        self.observation_space = make_observation_space(self._game.config.max_turns)
+        self.observation_space = make_observation_space(self.game.config.max_turns)
         self.action_space = self._view.action_space()
-
-    @property
-    def config(self) -> EnvConfig:
-        """The settings."""
-        return self._game.config
-
-    @property
-    def setting(self) -> Setting:
-        """The settings as traces keep them, with the revisions of world and user."""
-        return self._game.setting
-
-    @property
-    def world(self) -> World:
-        """The world that the seekers come from."""
-        return self._game.world
-
-    @property
-    def catalog(self) -> Catalog:
-        """What can be recommended."""
-        return self._game.world.catalog
-
-    @property
-    def engine(self) -> DialogueEngine:
-        """The engine behind, with one dialogue in row 0."""
-        return self._game.engine
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -121,9 +94,7 @@ class ConversationEnv(gym.Env[dict[str, Any], Any]):
         chosen = read_options(options, ("task",))
         fresh = int(self.np_random.integers(2**31)) if self._counter.unseeded else 0
         number = self._counter.next(seed, fresh)
-        episode = (
-            self._game.episode_on(chosen["task"], *number) if "task" in chosen else self._game.next_episode(*number)
-        )
+        episode = self.game.episode_on(chosen["task"], *number) if "task" in chosen else self.game.next_episode(*number)
         self.engine.reset(self.engine.all_rows, [episode])
         if self.engine.error(0) is not None:
             raise self.engine.error(0)  # type: ignore[misc]  # just seen not to be None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from crs_gym.catalog import Catalog
 from crs_gym.config import EnvConfig
 from crs_gym.engine import DialogueEngine, Episode
 from crs_gym.randomness import index_below
@@ -122,3 +123,34 @@ class EpisodeCounter:
         else:
             self._episode += 1
         return self._seed, self._episode
+
+
+class GameFace:
+    """What every face of gymnasium shows of the game behind it."""
+
+    game: Game
+
+    @property
+    def config(self) -> EnvConfig:
+        """The settings."""
+        return self.game.config
+
+    @property
+    def setting(self) -> Setting:
+        """The settings as traces keep them, with the revisions of world and user."""
+        return self.game.setting
+
+    @property
+    def world(self) -> World:
+        """The world that the seekers come from."""
+        return self.game.world
+
+    @property
+    def catalog(self) -> Catalog:
+        """What can be recommended."""
+        return self.game.world.catalog
+
+    @property
+    def engine(self) -> DialogueEngine:
+        """The engine behind: a row for each dialogue."""
+        return self.game.engine

@@ -10,11 +10,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from crs_gym.catalog import Catalog
 from crs_gym.config import EnvConfig
-from crs_gym.engine import DialogueEngine, StepResult
+from crs_gym.engine import StepResult
 from crs_gym.env import MAX_DIALOGUE, final_facts, make_observation_space, make_view, observe, read_options
-from crs_gym.game import EpisodeCounter, Game
+from crs_gym.game import EpisodeCounter, Game, GameFace
 from crs_gym.numeric import IntArray
 from crs_gym.turns import AgentTurns
 from crs_gym.worlds.world import World
@@ -23,7 +22,7 @@ _OPENING_TRIES: Final = 3
 """How many episodes in a row may fail in their first words before the simulator is taken to be down."""
 
 
-class ConversationVectorEnv(VectorEnv[dict[str, Any], Any, NDArray[Any]]):
+class ConversationVectorEnv(GameFace, VectorEnv[dict[str, Any], Any, NDArray[Any]]):
     """`num_envs` dialogues side by side; spaces, rewards and information as in `ConversationEnv`, batched.
 
     Env `i` plays what a single env with the seed `seed + i` plays, episode by episode. Texts of a batch are a tuple of
@@ -60,34 +59,14 @@ class ConversationVectorEnv(VectorEnv[dict[str, Any], Any, NDArray[Any]]):
         self.render_mode = render_mode
         self._autoreset = _autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self._autoreset}
-        self._game = Game(EnvConfig.of(world=world, **settings), num_dialogues=num_envs)
-        self._view = make_view(text, self._game)
+        self.game = Game(EnvConfig.of(world=world, **settings), num_dialogues=num_envs)
+        self._view = make_view(text, self.game)
         self._counters = [EpisodeCounter() for _ in range(num_envs)]
         self._over = np.zeros(num_envs, bool)
-        self.single_observation_space = make_observation_space(self._game.config.max_turns)
+        self.single_observation_space = make_observation_space(self.game.config.max_turns)
         self.single_action_space = self._view.action_space()
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-
-    @property
-    def config(self) -> EnvConfig:
-        """The settings."""
-        return self._game.config
-
-    @property
-    def world(self) -> World:
-        """The world that the seekers come from."""
-        return self._game.world
-
-    @property
-    def catalog(self) -> Catalog:
-        """What can be recommended."""
-        return self._game.world.catalog
-
-    @property
-    def engine(self) -> DialogueEngine:
-        """The engine behind, with `num_envs` rows."""
-        return self._game.engine
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -158,7 +137,7 @@ class ConversationVectorEnv(VectorEnv[dict[str, Any], Any, NDArray[Any]]):
         """Begin the next episode in `rows`; where the simulator cannot even open it, the one after that."""
         for _ in range(_OPENING_TRIES):
             numbers = [self._next_episode(row, seeds[row]) for row in rows.tolist()]
-            self.engine.reset(rows, self._game.episodes(numbers))
+            self.engine.reset(rows, self.game.episodes(numbers))
             self._over[rows] = False
             rows = np.array([row for row in rows.tolist() if self.engine.error(row) is not None], np.int64)
             if not len(rows):
