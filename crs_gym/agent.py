@@ -19,7 +19,7 @@ from crs_gym.randomness import generator
 from crs_gym.task import Message
 from crs_gym.transcript import render_dialogue
 from crs_gym.turns import AgentTurn
-from crs_gym.worlds.world import World
+from crs_gym.worlds.world import LearningWorld, World
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def load_agent(spec: AgentSpec, world: World, name: str | None = None) -> NamedA
         spec: A registered name (`ease`), a name with an argument (`smtpo:DIR`), `module:attribute` of your own, or an
             object with an `act` method. The attribute is an `AgentEntry`, or a class or function that takes the world,
             or nothing.
-        world: What it recommends from and learns from.
+        world: What it recommends from, and learns from: it is handed the catalogue and the train split.
         name: The name in results; by default `spec` itself, or the object's class.
 
     Raises:
@@ -134,6 +134,7 @@ def load_agent(spec: AgentSpec, world: World, name: str | None = None) -> NamedA
             label = spec
     else:
         entry, label, argument = spec, getattr(spec, "__name__", type(spec).__name__), None
+    world = LearningWorld(world)
     aware = adversary = False
     if isinstance(entry, AgentEntry):
         agent: object = _built(label, entry.build, *((world,) if argument is None else (world, argument)))

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from crs_gym.agent import AgentEntry, Observation, OracleObservation
+from crs_gym.errors import WorldError
 from crs_gym.evaluation import evaluate
 from crs_gym.rollout import config_of
 from crs_gym.turns import AgentTurn
-from crs_gym.worlds.world import World
+from crs_gym.worlds import load_world
+from crs_gym.worlds.world import LearningWorld, World
 
 
 class Staller:
@@ -45,3 +47,31 @@ def test_holding_the_targets_back_does_not_pay(simulator: str) -> None:
     assert stalling.metrics["success"].mean == pytest.approx(1.0, abs=0.1)  # it can, it only waits
     assert difference.high is not None
     assert difference.high < 0
+
+
+class Cheat:
+    """Looks its seeker up in the world that it was given."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def act(self, observations: Sequence[Observation]) -> list[AgentTurn]:
+        return [self.turn(observation) for observation in observations]
+
+    def turn(self, observation: Observation) -> AgentTurn:
+        for task in self.world.tasks("test")[:500]:
+            if task.context[0] == observation.messages[0]:
+                return AgentTurn("I know what you want.", task.targets)
+        return AgentTurn("Hm.")
+
+
+def test_an_agent_is_not_handed_the_tasks_that_it_is_evaluated_on() -> None:
+    with pytest.raises(WorldError, match="agents learn from the train split"):
+        evaluate("CRS-Sample-v0", [Cheat], tasks=3)
+    learning = LearningWorld(load_world("sample"))
+    assert isinstance(learning, World)
+    assert learning.task("sample/train/3").targets == load_world("sample").tasks("train")[3].targets
+    with pytest.raises(WorldError, match="train split"):
+        learning.task("sample/test/3")
+    with pytest.raises(WorldError, match="train split"):
+        learning.dialogues("valid")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from crs_gym.catalog import Catalog
+from crs_gym.errors import WorldError
 from crs_gym.numeric import IntArray
 from crs_gym.task import Dialogue, Split, Task, TaskKind
 
@@ -67,3 +68,61 @@ class World(Protocol):
     def sessions(self) -> Sessions:
         """Items mentioned together in the train split."""
         ...
+
+
+class LearningWorld:
+    """A world as agents get it: the catalogue, and of the recorded or invented seekers the train split alone.
+
+    A test task holds its targets, and its context would tell which task an observation belongs to: an agent with the
+    whole world could look up what it is to find.
+
+    Args:
+        world: The whole world.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.name = world.name
+        self.catalog = world.catalog
+        self.__world = world
+
+    @property
+    def fingerprint(self) -> str:
+        """The world's."""
+        return self.__world.fingerprint
+
+    def tasks(self, split: Split, kind: TaskKind = "interactive") -> Sequence[Task]:
+        """The tasks of the train split.
+
+        Raises:
+            WorldError: Another split is asked for.
+        """
+        _only_train(split)
+        return self.__world.tasks(split, kind)
+
+    def task(self, task_id: str) -> Task:
+        """The train task of that id.
+
+        Raises:
+            WorldError: There is no such task in the train split.
+        """
+        task = self.__world.task(task_id)
+        _only_train(task.split)
+        return task
+
+    def dialogues(self, split: Split) -> Sequence[Dialogue]:
+        """The dialogues of the train split.
+
+        Raises:
+            WorldError: Another split is asked for.
+        """
+        _only_train(split)
+        return self.__world.dialogues(split)
+
+    def sessions(self) -> Sessions:
+        """Items mentioned together in the train split."""
+        return self.__world.sessions()
+
+
+def _only_train(split: Split) -> None:
+    if split != "train":
+        raise WorldError(f"agents learn from the train split; {split!r} holds what they are evaluated on")
