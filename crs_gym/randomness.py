@@ -16,7 +16,6 @@ import numpy as np
 from crs_gym.numeric import FloatArray
 
 _LOW: Final = 2**64 - 1
-_ZEROS: Final = np.zeros(4, np.uint64)
 
 
 class _Stream(threading.local):
@@ -24,6 +23,15 @@ class _Stream(threading.local):
 
     def __init__(self) -> None:
         self.generator = np.random.Generator(np.random.Philox(key=0))
+        self.key = np.zeros(2, np.uint64)
+        self.state = {  # at the beginning of the stream of `key`
+            "bit_generator": "Philox",
+            "state": {"counter": np.zeros(4, np.uint64), "key": self.key},
+            "buffer": np.zeros(4, np.uint64),
+            "buffer_pos": 4,
+            "has_uint32": 0,
+            "uinteger": 0,
+        }
 
 
 _STREAM: Final = _Stream()
@@ -51,14 +59,8 @@ def fill_uniforms(out: FloatArray, key: int) -> None:
     An episode begins with two of these; making a generator costs six times as much as turning one to another key.
     """
     stream = _STREAM.generator
-    stream.bit_generator.state = {
-        "bit_generator": "Philox",
-        "state": {"counter": _ZEROS, "key": np.array([key & _LOW, key >> 64], np.uint64)},
-        "buffer": _ZEROS,
-        "buffer_pos": 4,
-        "has_uint32": 0,
-        "uinteger": 0,
-    }
+    _STREAM.key[:] = key & _LOW, key >> 64
+    stream.bit_generator.state = _STREAM.state
     stream.random(out=out, dtype=np.float32)
 
 

@@ -124,7 +124,7 @@ class AgendaSimulator:
             asked=listed(kind),
             answer=listed(answer),
             leaves=listed(leaves),
-            noise=noise[..., _WORDS:].reshape(len(rows), -1),
+            noise=noise[_WORDS:].T.reshape(len(rows), -1),
         )
         return UserTurns(
             decision=column(_DECISION[accepts + 2 * leaves]),
@@ -143,12 +143,12 @@ class AgendaSimulator:
 
         Returns:
             `(n,)` each: the item spoken of, the reaction to it, the kind of facet talked about, the facet told, whether
-            the user accepts, and whether it leaves; and the `(n, purposes)` draws of this turn.
+            the user accepts, and whether it leaves; and the `(purposes, n)` draws of this turn.
         """
         tastes = self._tastes
         turn = self._turn[row] + 1
         self._turn[row] = turn
-        noise = self._noise[row, turn]
+        noise = self._noise[row, turn].T
 
         # How the best item that is new to the seeker pleases it. Noise turns the verdict round.
         utility = tastes.utility(row, items)
@@ -156,19 +156,19 @@ class AgendaSimulator:
         best = at_place(utility, place)
         verdict = (best >= tastes.like_bar[row]) + 1 * (best >= tastes.bar[row])
         if self._noise_level > 0:
-            wrong = (noise[..., _WRONG] < self._noise_level) & (best > -np.inf)
+            wrong = (noise[_WRONG] < self._noise_level) & (best > -np.inf)
             verdict = pick(wrong, _WRONG_VERDICT[verdict], verdict)
         verdict = verdict * understood
         accepts = verdict == _PERFECT
         pleased = verdict > _POOR
 
         # It speaks of that item if it is pleased, else of the one on top.
-        item = pick(pleased, at_place(items, place), items[..., 0])
+        item = pick(pleased, at_place(items, place), items.T[0])
         reaction = _REACTION[1 * understood, verdict, tastes.seen[row, item]]
 
         # It says what it was asked; else, if nothing pleased it, perhaps what it would like.
-        volunteers = _MAY_VOLUNTEER[verdict, asked] & (noise[..., _VOLUNTEER] < VOLUNTEERED)
-        kind = pick(volunteers, (noise[..., _WHICH] * len(FACET_KINDS)).astype(np.int64), asked)
+        volunteers = _MAY_VOLUNTEER[verdict, asked] & (noise[_VOLUNTEER] < VOLUNTEERED)
+        kind = pick(volunteers, (noise[_WHICH] * len(FACET_KINDS)).astype(np.int64), asked)
         kind = pick(understood & ~accepts, kind, NO_QUESTION)
         told = self._told[row, kind]
         answer = tastes.favourites[row, kind, told]
