@@ -108,7 +108,8 @@ class Tastes:
         named = np.unique(catalog.facet_table[[*profile.likes, *profile.dislikes]])
         own = named[weights[named] != 0]  # without the padding, and facets that likes and dislikes make even
         weights[own] -= catalog.popular_centroid[own]
-        utility = as_float32(row_sum(weights[self._sample_facets] * self._sample_values))
+        # Always of one shape, so einsum, which is faster than `row_sum`, always adds in one order.
+        utility = np.einsum("if,if->i", weights.take(self._sample_facets), self._sample_values)
         places = [int(len(utility) * (1 - share)) for share in (LIKED_SHARE, ACCEPTED_SHARE)]
         # A seeker of whom nothing is known likes everything alike; a bar above that keeps it from accepting at random.
         bars = np.maximum(np.partition(utility, places)[places], np.finfo(np.float32).eps)
