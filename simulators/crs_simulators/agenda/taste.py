@@ -25,6 +25,9 @@ LIKED_SHARE: Final = 0.05
 DISLIKE_WEIGHT: Final = 0.5
 """Without a true taste: how much a disliked film counts against its facets, a liked one counting 1 for them. Recorded
 labels say "not liked" of films that share most of their facets with liked ones, so the weight is below 1."""
+_ROUNDING: Final = 1e-5
+"""A bar is some item's utility, and many items have just the same facets: it lies this much lower, so that no rounding
+tells them apart."""
 _SAMPLE_SIZE: Final = 1024
 """How many items of the catalogue stand for all of it where a quantile of utilities is needed."""
 
@@ -112,7 +115,7 @@ class Tastes:
         utility = np.einsum("if,if->i", weights.take(self._sample_facets), self._sample_values)
         places = [int(len(utility) * (1 - share)) for share in (LIKED_SHARE, ACCEPTED_SHARE)]
         # A seeker of whom nothing is known likes everything alike; a bar above that keeps it from accepting at random.
-        bars = np.maximum(np.partition(utility, places)[places], np.finfo(np.float32).eps)
+        bars = np.maximum(np.partition(utility, places)[places] - _ROUNDING, np.finfo(np.float32).eps)
         self.like_bar[row], self.bar[row] = bars
         own = own[np.argsort(-weights[own], kind="stable")]
         self._remember(row, own.tolist(), weights[own].tolist())
