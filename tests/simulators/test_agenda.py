@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from crs_gym.agent import Observation
-from crs_gym.catalog import FACET_KINDS, NO_ITEM
+from crs_gym.catalog import FACET_KINDS, NO_ITEM, Catalog
 from crs_gym.engine import Episode
 from crs_gym.questions import NO_QUESTION, QUESTIONS, asked_facet
 from crs_gym.randomness import derived_key, generator
@@ -19,7 +19,7 @@ from crs_gym.task import Profile, Task, Taste
 from crs_gym.turns import AgentTurn, AgentTurns, Decision, UserTurn, UserTurns
 from crs_gym.worlds import load_world
 from crs_simulators.agenda import AgendaSimulator
-from crs_simulators.agenda.taste import TOLD_PER_KIND
+from crs_simulators.agenda.taste import TOLD_PER_KIND, Tastes
 from crs_simulators.agenda.wording import _ANSWERS, _FAREWELLS, _NO_PREFERENCE, _REACTIONS, Reaction
 
 WORLD = load_world("sample")
@@ -351,3 +351,22 @@ def test_articles() -> None:
         for words in values:
             for facet in ("action", "Ang Lee", "1980s", "drama"):
                 assert not any(f" a {vowel}" in words.format(facet=facet).lower() for vowel in "aeiou")
+
+
+def test_no_rounding_moves_an_item_across_a_bar() -> None:
+    """The bar is the estimated utility of the third best of 1,024 items: it and all that share its facets reach it."""
+    rng = generator(5)
+    genres = [("drama",), ("comedy",), ("drama", "crime"), ("comedy", "crime", "war"), ("war",)]
+    rows = [(str(i), f"F {i}", 1990 + int(rng.integers(30)), {"genre": genres[rng.integers(5)]}) for i in range(1024)]
+    catalog = Catalog.from_rows(rows)
+    tastes = Tastes(catalog, 1)
+    for _ in range(20):
+        likes = tuple(rng.choice(1024, 3, replace=False).tolist())
+        tastes.seat(0, Profile(likes=likes))
+        items = np.array([item for item in range(1024) if item not in likes])
+        accepted = tastes.utility(np.array([0]), items[None])[0] >= tastes.bar[0]
+        by_facets: dict[tuple[int, ...], set[bool]] = {}
+        for item, verdict in zip(items.tolist(), accepted.tolist(), strict=True):
+            by_facets.setdefault(tuple(sorted(catalog.facets_of(item).tolist())), set()).add(verdict)
+        assert all(len(verdicts) == 1 for verdicts in by_facets.values())
+        assert accepted.any()
