@@ -173,11 +173,6 @@ class Catalog:
         return display_names(self.titles, self.years.tolist())
 
     @cached_property
-    def index_of_key(self) -> dict[str, int]:
-        """From the corpus's own identifier to the item number."""
-        return {key: i for i, key in enumerate(self.keys)}
-
-    @cached_property
     def by_popularity(self) -> IntArray:
         """`(n_items,)` item numbers, most popular first; ties by item number."""
         return read_only(np.argsort(-self.popularity, kind="stable").astype(np.int64))

@@ -96,8 +96,9 @@ class ConversationEnv(GameFace, gym.Env[dict[str, Any], Any]):
         number = self._counter.next(seed, fresh)
         episode = self.game.episode_on(chosen["task"], *number) if "task" in chosen else self.game.next_episode(*number)
         self.engine.reset(self.engine.all_rows, [episode])
-        if self.engine.error(0) is not None:
-            raise self.engine.error(0)  # type: ignore[misc]  # just seen not to be None
+        error = self.engine.error(0)
+        if error is not None:
+            raise error
         if self.render_mode == "human":
             print(self.engine.dialogue(0))
         return observe(self.engine, 0), reset_info(self.engine)

@@ -31,13 +31,6 @@ class DataError(WorldError):
     """A corpus's file is missing, damaged or not in its published form."""
 
 
-class MissingExtraError(CRSGymError, ImportError):
-    """An optional dependency is not installed."""
-
-    def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs packages that are not installed. Way out: pip install 'crs-gym[{extra}]'")
-
-
 class SimulatorError(CRSGymError):
     """A simulator could not answer for one dialogue. It ends that episode as `errored`, and no other."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 _AHEAD: Final = 32
-"""How many episodes are made at once in a single env: seekers are cheaper by the dozen."""
+"""How many episodes are made at once where one follows the other: seekers are cheaper by the dozen."""
 
 
 class Game:

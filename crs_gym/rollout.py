@@ -54,7 +54,7 @@ def rollout(
             raise ValueError(f"{name}={number!r}: must be a whole number of at least 1")
     game = Game(config_of(env, **settings), num_dialogues=min(num_envs, episodes))
     named = load_agent(agent, game.world)
-    traces = play_game(game, named, (game.episodes([(seed, number)])[0] for number in range(episodes)))
+    traces = play_game(game, named, (game.next_episode(seed, number) for number in range(episodes)))
     return sorted(traces, key=lambda trace: trace.episode)
 
 

@@ -107,9 +107,9 @@ class ConversationVectorEnv(GameFace, VectorEnv[dict[str, Any], Any, NDArray[Any
         terminated = np.zeros(self.num_envs, bool)
         truncated = np.zeros(self.num_envs, bool)
         infos: dict[str, Any] = {}
-        over = np.flatnonzero(self._over)
         going = self.engine.all_rows
-        if len(over) and self._autoreset is AutoresetMode.NEXT_STEP:
+        over = np.flatnonzero(self._over) if self._autoreset is AutoresetMode.NEXT_STEP else going[:0]
+        if len(over):
             going = np.flatnonzero(~self._over)
             turns = turns.take(going)
         if len(going):
@@ -118,7 +118,7 @@ class ConversationVectorEnv(GameFace, VectorEnv[dict[str, Any], Any, NDArray[Any
             terminated[going] = result.terminated
             truncated[going] = result.truncated
             infos = self._step_infos(turns, result)
-        if len(over) and self._autoreset is AutoresetMode.NEXT_STEP:
+        if len(over):
             self._begin(over, [None] * self.num_envs)
             infos = self._with_reset_infos(infos, over)
         done = np.flatnonzero(terminated | truncated)
@@ -139,11 +139,11 @@ class ConversationVectorEnv(GameFace, VectorEnv[dict[str, Any], Any, NDArray[Any
             numbers = [self._next_episode(row, seeds[row]) for row in rows.tolist()]
             self.engine.reset(rows, self.game.episodes(numbers))
             self._over[rows] = False
-            rows = np.array([row for row in rows.tolist() if self.engine.error(row) is not None], np.int64)
-            if not len(rows):
+            errors = {row: error for row in rows.tolist() if (error := self.engine.error(row)) is not None}
+            if not errors:
                 return
-            seeds = [None] * self.num_envs
-        raise self.engine.error(int(rows[0])) or AssertionError
+            rows, seeds = np.array(list(errors), np.int64), [None] * self.num_envs
+        raise next(iter(errors.values()))
 
     def _next_episode(self, row: int, seed: int | None) -> tuple[int, int]:
         counter = self._counters[row]

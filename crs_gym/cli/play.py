@@ -47,7 +47,7 @@ class Play(Plain):
         settings = {"simulator": self.simulator} if self.simulator else {}
         game = Game(config_of(self.env, **settings), num_dialogues=1, user=self.side == "recommender")
         if self.task is None:
-            episode = game.episodes([(self.seed, 0)])[0]
+            episode = game.next_episode(self.seed, 0)
         else:
             chosen = int(self.task) if self.task.isdecimal() else self.task
             episode = game.episode_on(chosen, self.seed, 0)

@@ -127,7 +127,7 @@ class ConversationAEC(AECEnv[str, dict[str, Any], Any]):  # type: ignore[misc]  
             warnings.warn(f"reset: unknown options {sorted(chosen)} are ignored; known: ['task']", stacklevel=2)
         fresh = secrets.randbelow(2**31) if self._counter.unseeded else 0
         number = self._counter.next(None if seed is None else int(seed), fresh)
-        episode = self.game.episodes([number])[0] if task is None else self.game.episode_on(task, *number)
+        episode = self.game.next_episode(*number) if task is None else self.game.episode_on(task, *number)
         self.engine.reset(self.engine.all_rows, [episode])
         self._profile = profile_text(episode.task.profile, self.game.world.catalog)
         self._printed = 0
