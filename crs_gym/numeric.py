@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 FloatArray = NDArray[np.float32]
+DoubleArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 """Numbers that index: of the type that numpy indexes with, since it converts any other at each look-up."""
 

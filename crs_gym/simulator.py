@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from crs_gym.catalog import Catalog
 from crs_gym.errors import UnknownNameError
-from crs_gym.numeric import IntArray
+from crs_gym.numeric import FloatArray, IntArray
 from crs_gym.plugins import PluginRegistry
 from crs_gym.task import Message, Profile
 from crs_gym.turns import AgentTurns, UserTurns
@@ -56,6 +56,35 @@ class Simulator(Protocol):
 
     def reply(self, rows: IntArray, turns: AgentTurns) -> UserTurns:
         """Answer one recommender turn for each of `rows` (`turns` has the same order)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """How probable a text is.
+
+    Attributes:
+        log_likelihood: The natural logarithm of its probability, its end included.
+        tokens: Over how many tokens.
+    """
+
+    log_likelihood: float
+    tokens: int
+
+
+@runtime_checkable
+class Likelihoods(Protocol):
+    """What a simulator may answer besides: how probable it holds what people said and liked (`crs-gym fidelity`).
+
+    A `Seeker` stands for the dialogue so far; it is not put into any place, and nothing is remembered.
+    """
+
+    def acceptance(self, seekers: Sequence[Seeker], items: Sequence[int]) -> FloatArray:
+        """`(n,)` the probability that the `i`-th seeker likes `items[i]`, were it shown alone on the next turn."""
+        ...
+
+    def said(self, seekers: Sequence[Seeker], utterances: Sequence[str]) -> list[Likelihood]:
+        """How probable it is that the `i`-th seeker says just `utterances[i]` next."""
         ...
 
 

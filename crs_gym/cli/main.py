@@ -16,9 +16,12 @@ from crs_gym.cli.command import Command
 from crs_gym.cli.data import Data
 from crs_gym.cli.demo import Demo
 from crs_gym.cli.evaluate import Evaluate
+from crs_gym.cli.fidelity import Fidelity
 from crs_gym.cli.listing import Listing
+from crs_gym.cli.models import Models
 from crs_gym.cli.play import Play
 from crs_gym.cli.report import Report
+from crs_gym.cli.train import Train, parse_training
 from crs_gym.cli.verify import Verify
 from crs_gym.errors import CRSGymError, EvaluationError, UnknownNameError
 
@@ -30,13 +33,28 @@ _Any = (
     Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Verify, tyro.conf.subcommand("verify")]
+    | Annotated[Fidelity, tyro.conf.subcommand("fidelity")]
+    | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Play, tyro.conf.subcommand("play")]
     | Annotated[Listing, tyro.conf.subcommand("list")]
     | Annotated[Data, tyro.conf.subcommand("data")]
+    | Annotated[Models, tyro.conf.subcommand("models")]
     | Annotated[Bench, tyro.conf.subcommand("bench")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
 )
-_NAMES: Final = ("evaluate", "report", "verify", "play", "list", "data", "bench", "demo")
+_NAMES: Final = (
+    "evaluate",
+    "report",
+    "verify",
+    "fidelity",
+    "train",
+    "play",
+    "list",
+    "data",
+    "models",
+    "bench",
+    "demo",
+)
 
 
 def parse(arguments: Sequence[str]) -> Command:
@@ -48,6 +66,8 @@ def parse(arguments: Sequence[str]) -> Command:
     """
     if arguments and not arguments[0].startswith("-") and arguments[0] not in _NAMES:
         raise UnknownNameError("command", arguments[0], _NAMES)  # tyro calls it an option, and suggests nothing
+    if arguments and arguments[0] == "train":  # its options are those of what is trained
+        return parse_training(arguments[1:])
     command: Command = tyro.cli(
         _Any,
         prog="crs-gym",

@@ -36,7 +36,8 @@ def load_world(name: str | World) -> World:
         raise UnknownNameError("world", name, WORLDS)
     if world == "sample":
         return _sample()
-    from crs_gym.worlds.files.store import cache_folder, data_folder
+    from crs_gym.cache_folder import cache_folder
+    from crs_gym.worlds.files.store import data_folder
 
     return _recorded(world, data_folder(), cache_folder())
 

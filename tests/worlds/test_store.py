@@ -15,6 +15,7 @@ import pytest
 from mirror_server import Mirror
 from small_corpora import inspired_files, json_lines, write_files, zip_of
 
+from crs_gym.cache_folder import cache_folder
 from crs_gym.errors import DataError, UnknownNameError
 from crs_gym.worlds import load_world
 from crs_gym.worlds.files import store
@@ -220,9 +221,9 @@ def test_a_data_folder_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_places_follow_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert store.cache_folder() == tmp_path / "cache"
+    assert cache_folder() == tmp_path / "cache"
     monkeypatch.delenv("CRS_GYM_CACHE")
-    assert store.cache_folder().name == "crs-gym"
+    assert cache_folder().name == "crs-gym"
     assert store.data_folder() is None
     monkeypatch.setenv("CRS_GYM_DATA", "")
     assert store.data_folder() is None

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 from filelock import FileLock
 
+from crs_gym.cache_folder import cache_folder
 from crs_gym.errors import DataError, UnknownNameError
 from crs_gym.worlds.files.archive import holds, sha256_of, way_out
 from crs_gym.worlds.files.published import CORPORA, Corpus, PublishedFile
@@ -73,16 +74,6 @@ def data_folder() -> Path | None:
             "opendialkg/ and inspired/, or unset it to let crs-gym download."
         )
     return folder
-
-
-def cache_folder() -> Path:
-    """Where downloads and parsed columns are kept: `CRS_GYM_CACHE`, else the user's cache folder."""
-    name = os.environ.get("CRS_GYM_CACHE", "")
-    if name:
-        return Path(name).expanduser()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("crs-gym", appauthor=False)
 
 
 def fetch(name: str) -> dict[str, Path]:

