@@ -7,6 +7,12 @@ from typing import Final
 import gymnasium as gym
 
 WORLDS: Final = {"Sample": "sample", "Redial": "redial", "Inspired": "inspired", "OpenDialKG": "opendialkg"}
+SIMULATORS: Final = {"sample": "agenda"}
+"""The user of a world's ids: rules where the world knows the seeker's taste exactly, else `DEFAULT_SIMULATOR`."""
+
+DEFAULT_SIMULATOR: Final = "sft"
+"""The user of recorded worlds: a language model that was fine-tuned on real dialogues."""
+
 VIEWS: Final = {"": False, "-Text": True}
 
 ENV_IDS: Final = tuple(f"CRS-{world}{view}-v0" for world in WORLDS for view in VIEWS)
@@ -23,5 +29,5 @@ def register_envs() -> None:
                     id=env_id,
                     entry_point="crs_gym.env:ConversationEnv",
                     vector_entry_point="crs_gym.vector:ConversationVectorEnv",
-                    kwargs={"world": name, "text": text},
+                    kwargs={"world": name, "text": text, "simulator": SIMULATORS.get(name, DEFAULT_SIMULATOR)},
                 )

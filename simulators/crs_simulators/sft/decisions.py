@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from scipy.special import expit
 
 from crs_gym.numeric import DoubleArray
 from crs_gym.randomness import generator
@@ -46,22 +47,25 @@ class Choice:
         return {ACCEPT: Decision.ACCEPT, LEAVE: Decision.LEAVE}.get(self.word, Decision.CONTINUE)
 
 
-def view_probabilities(logs: DoubleArray, temperature: float, reserve: float) -> DoubleArray:
+def pleasing(logs: DoubleArray) -> DoubleArray:
+    """`(n,)` the model's log-odds that films please, from `(n, len(WORDS))` log-probabilities at their lines."""
+    yes, seen, no = logs[:, _VIEWS].T
+    return np.asarray(np.logaddexp(yes, seen) - no)
+
+
+def view_probabilities(logs: DoubleArray, odds: DoubleArray) -> DoubleArray:
     """What the user may think of films.
 
     Args:
-        logs: `(n, len(WORDS))` log-probabilities at the films' lines.
-        temperature: Divides them.
-        reserve: Subtracted from the log-odds that a film pleases.
+        logs: `(n, len(WORDS))` log-probabilities at the films' lines: they say what it has seen of what pleases.
+        odds: `(n,)` log-odds that the films please.
 
     Returns:
         `(n, 3)`: yes, seen, no; they sum to 1.
     """
-    scores = logs[:, _VIEWS] / temperature
-    scores[:, 2] += reserve
-    scores -= scores.max(axis=1, keepdims=True)
-    shares = np.exp(scores)
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+    yes, seen, _ = logs[:, _VIEWS].T
+    please, share = expit(odds), expit(seen - yes)
+    return np.stack([please * (1.0 - share), please * share, 1.0 - please], axis=1)
 
 
 def choose(
@@ -99,4 +103,4 @@ def choose(
 def _either(first: str, second: str, logs: DoubleArray, key: int, number_of_turn: int, lean: float = 0.0) -> str:
     """One of two words, drawn by their probabilities relative to each other."""
     odds = logs[WORDS.index(first)] - logs[WORDS.index(second)] + lean
-    return first if generator(key, "decision", number_of_turn).random() < 1.0 / (1.0 + np.exp(-odds)) else second
+    return first if generator(key, "decision", number_of_turn).random() < expit(odds) else second

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
@@ -46,7 +47,7 @@ def prepared(settings: SimulatorTraining, folder: Path, dtype: torch.dtype, worl
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder))
     views = view_tokens(tokenizer)
     passes, valid = examples_of(settings, world, tokenizer)
-    steps = ceil(sum(map(len, passes)) / settings.batch_size)
+    steps = min(ceil(sum(map(len, passes)) / settings.batch_size), settings.updates or sys.maxsize)
     model = _model(settings, folder, dtype)
     lora = lora_for(
         model, settings.rank, settings.layers
@@ -134,7 +135,7 @@ def _arguments(settings: SimulatorTraining, steps: int, *, bf16: bool, evaluate:
         per_device_train_batch_size=each,
         per_device_eval_batch_size=each,
         gradient_accumulation_steps=settings.accumulate,
-        num_train_epochs=1,  # all passes are in the train set
+        max_steps=steps,  # all passes are in the train set
         learning_rate=settings.learning_rate,
         lr_scheduler_type="warmup_stable_decay",
         lr_scheduler_kwargs={"num_decay_steps": int(steps * settings.decay)},

@@ -24,13 +24,14 @@ from peft.helpers import disable_input_dtype_casting
 from transformers.integrations.integration_utils import TensorBoardCallback
 
 from crs_gym.errors import TrainingError
+from crs_gym.lm.allocator import keep_freed_memory
 from crs_gym.lm.transformers_model import native_dtype
 from crs_gym.lm.weights import find_weights, weights_revision
 from crs_gym.trainer import require_room, training_folder
-from crs_gym.worlds import load_world
+from crs_gym.worlds import World, load_world
 from crs_simulators.sft import prompts
 from crs_simulators.sft.adapter import save_adapter, trained_bytes
-from crs_simulators.sft.allocator import keep_freed_memory
+from crs_simulators.sft.calibration import calibrate
 from crs_simulators.sft.curves import draw_curves
 from crs_simulators.sft.preparation import KEPT_CHECKPOINTS, prepared
 from crs_simulators.sft.trainer import SimulatorTraining, whole_checkpoints
@@ -76,7 +77,7 @@ def train(settings: SimulatorTraining) -> None:
             require_room(settings.out, _room(trainer.adapted))
         _go_on(trainer, settings)
         if first:
-            _finish(trainer, settings, facts)
+            _finish(trainer, settings, facts, folder, world)
 
 
 def _hush() -> None:
@@ -144,12 +145,16 @@ def _tensorboard(directory: Path) -> TensorBoardCallback:
     return TensorBoardCallback(SummaryWriter(str(directory)))  # type: ignore[no-untyped-call]
 
 
-def _finish(trainer: SimulatorTrainer, settings: SimulatorTraining, facts: Mapping[str, object]) -> None:
-    """Write the adapter, the history, the curves and, last, the manifest; checkpoints are of no use any more."""
+def _finish(
+    trainer: SimulatorTrainer, settings: SimulatorTraining, facts: Mapping[str, object], folder: Path, world: World
+) -> None:
+    """Write the adapter, its views' weights, the history, the curves and, last, the manifest; drop the checkpoints."""
     out, base = settings.out, base_name(settings.base)
     history = trainer.state.log_history
     try:
         save_adapter(trainer.adapted, out, base)
+        if settings.calibration:
+            calibrate(out, folder, world, settings.calibration)
         _write(out / HISTORY_FILE, history)
         draw_curves(history, out / CURVE_FILE, f"{base} on {settings.world}, seed {settings.seed}")
         _write(out / MANIFEST_FILE, _manifest(trainer, settings, facts))

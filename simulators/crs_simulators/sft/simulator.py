@@ -25,7 +25,8 @@ from crs_gym.transcript import one_line
 from crs_gym.turns import AgentTurns, UserTurn, UserTurns
 from crs_simulators.guard import TitleGuard
 from crs_simulators.sft import prompts
-from crs_simulators.sft.decisions import WORDS, Choice, choose, view_probabilities
+from crs_simulators.sft.alignment import Alignment, Heard, read_weights
+from crs_simulators.sft.decisions import WORDS, Choice, choose, pleasing, view_probabilities
 
 Knows = Literal["history", "profile"]
 
@@ -38,16 +39,20 @@ ADAPTER: Final = Path(__file__).with_name("adapters") / "redial"
 SAMPLING: Final = Sampling(max_tokens=40, temperature=0.9, min_p=0.02, stop=("\n",))
 """How words are drawn (our choice: 40 tokens hold 97% of people's turns; the tail of a small model's is noise)."""
 
-TEMPERATURE: Final = 1.0
-"""Divides the log-probabilities of views: as trained."""
+TEMPERATURE: Final = 0.25
+"""Divides the log-odds that a film pleases (our choice: at 1, of the fifty films of an episode many please by chance
+alone, and a film that fits pleases hardly more often than one that does not)."""
 
 RESERVE: Final = 0.0
-"""Subtracted from the log-odds that a film pleases."""
+"""Subtracted from the log-odds that a film pleases, beyond the bar that was fitted (`alignment.Weights.bar`)."""
 
 EAGERNESS: Final = 0.0
 """Added to the log-odds of taking a film that pleases."""
 
-MAX_CONTEXT: Final = 1_500
+SURE: Final = 3.0
+"""The log-odds that a target pleases the user of `sft-oracle`, who knows it (our choice: 95%)."""
+
+MAX_READ: Final = 1_500
 """Characters of an utterance that the user reads (our choice: more than people write, and no way to flood it)."""
 
 RULES: Final = 1
@@ -56,6 +61,7 @@ RULES: Final = 1
 CONFUSED: Final = "Sorry, I did not get that. What do you mean?"
 SILENT: Final = {" accept": "I'll watch that one, thanks!", " leave": "Thanks, bye!", " dislike": "Not that one."}
 NOTHING_SAID: Final = "Okay."
+PLEASED: Final = prompts.DECISIONS[:3]
 
 
 @dataclass(slots=True, eq=False)
@@ -65,6 +71,7 @@ class _Seat:
     seeker: Seeker
     parts: list[str | Read]
     known: set[int]
+    heard: Heard
     secrets: frozenset[int] = frozenset()
     shown: set[int] = field(default_factory=set)
     turn: int = 0
@@ -82,8 +89,10 @@ class SFTSimulator:
         base: The model: a name or a path (see `crs_gym.lm.loading.load_language_model`).
         adapter: A folder that `crs-gym train simulator` wrote; by default the one that comes with the package.
         model: In Python, a `LanguageModel` that is ready; `base` and `adapter` are then not used.
-        temperature: Divides the log-probabilities of the user's views, above 0.
-        reserve: Subtracted from the log-odds that a film pleases.
+        temperature: Divides the log-odds that a film pleases, above 0: the lower, the surer the user is of its views.
+        reserve: Subtracted from these log-odds before: the higher, the harder the user is to please.
+        alignment: Whether a film's view also depends on how its facets fit the dialogue (see `alignment.py`); without,
+            it is the language model's alone.
         eagerness: Added to the log-odds of taking a film that pleases, against going on.
         target_aware: Set by the registration `sft-oracle` alone.
 
@@ -105,6 +114,7 @@ class SFTSimulator:
         temperature: float = TEMPERATURE,
         reserve: float = RESERVE,
         eagerness: float = EAGERNESS,
+        alignment: bool = True,
     ) -> None:
         del max_turns
         if knows not in get_args(Knows):
@@ -114,7 +124,11 @@ class SFTSimulator:
                 raise ValueError(f"{name}={value!r}: must be a number")
         if temperature <= 0.0:
             raise ValueError(f"temperature={temperature!r}: must be above 0")
+        if not isinstance(alignment, bool):
+            raise ValueError(f"alignment={alignment!r}: must be true or false")
         self._catalog = catalog
+        self._alignment = Alignment(catalog)
+        self._weights = read_weights(Path(adapter)) if alignment else None
         self._model = model if model is not None else _loaded(base, Path(adapter))
         self._knows = knows
         self._temperature, self._reserve, self._eagerness = float(temperature), float(reserve), float(eagerness)
@@ -127,8 +141,8 @@ class SFTSimulator:
     def revision(self) -> str:
         """A hash of all that an answer depends on: weights, adapter, prompts, rules, sampling and options."""
         parts = (
-            *(self._model.revision, prompts.VERSION, RULES, repr(SAMPLING), MAX_CONTEXT),
-            *(self._knows, self._temperature, self._reserve, self._eagerness),
+            *(self._model.revision, prompts.VERSION, RULES, repr(SAMPLING), MAX_READ),
+            *(self._knows, self._temperature, self._reserve, self._eagerness, self._weights),
         )
         digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=6).hexdigest()
         return f"sft-{prompts.VERSION}.{RULES}+{digest}"
@@ -184,7 +198,7 @@ class SFTSimulator:
         for i, read in enumerate(self._model.read(asked, WORDS)):
             if isinstance(read, LanguageModelError):
                 raise read
-            likes[i] = 1.0 - view_probabilities(read[-1:], self._temperature, self._reserve)[0, 2]
+            likes[i] = 1.0 - self._views(self._seat(seekers[i]), items[i : i + 1], read[-1:])[0, 2]
         return likes
 
     def said(self, seekers: Sequence[Seeker], utterances: Sequence[str]) -> list[Likelihood]:
@@ -210,7 +224,9 @@ class SFTSimulator:
             told = prompts.profile_lines([names[item] for item in likes], [names[item] for item in dislikes])
         context = [prompts.context_line(message) for message in seeker.context]
         known = {item for message in seeker.context for item in message.items}
-        return _Seat(seeker, [*told, *context], known, frozenset(seeker.targets))
+        heard = self._alignment.heard(seeker.context)
+        heard.add(likes)
+        return _Seat(seeker, [*told, *context], known, heard, frozenset(seeker.targets))
 
     def _at(self, row: int) -> _Seat:
         seat = self._seats[row]
@@ -224,15 +240,27 @@ class SFTSimulator:
         new = [item for item in shown if item not in seat.known]
         for number, item in enumerate(new, 1):
             seat.parts += [prompts.film_line(number, item, self._catalog), READ, prompts.END_OF_LINE]
-        seat.parts += [prompts.recommender_line(utterance[:MAX_CONTEXT]), prompts.HEADER, READ]
+        seat.parts += [prompts.recommender_line(utterance[:MAX_READ]), prompts.HEADER, READ]
         seat.known.update(shown)
         seat.shown.update(shown)
         return new
 
     def _choice(self, seat: _Seat, items: Sequence[int], read: DoubleArray) -> Choice:
         """What the seeker does, from the reads of this turn: the last ones."""
-        views = view_probabilities(read[len(read) - 1 - len(items) : -1], self._temperature, self._reserve)
-        return choose(items, views, read[-1], seat.seeker.key, seat.turn, self._eagerness)
+        views = self._views(seat, items, read[len(read) - 1 - len(items) : -1])
+        choice = choose(items, views, read[-1], seat.seeker.key, seat.turn, self._eagerness)
+        if choice.item is not None and choice.word in PLEASED:
+            seat.heard.add([choice.item])
+        return choice
+
+    def _views(self, seat: _Seat, items: Sequence[int], logs: DoubleArray) -> DoubleArray:
+        """`(len(items), 3)` what the seeker may think of films: yes, seen, no."""
+        odds = pleasing(logs)
+        if self._weights is not None and len(items):
+            odds = self._weights.of(self._alignment.features(seat.heard, items), odds) - self._weights.bar
+        odds = (odds - self._reserve) / self._temperature
+        odds = np.where([item in seat.secrets for item in items], SURE, odds)
+        return view_probabilities(logs, odds)
 
     def _say(
         self, rows: Sequence[int], seats: Sequence[_Seat], choices: Sequence[Choice | None]
@@ -254,6 +282,8 @@ class SFTSimulator:
             seat.parts.append(prompts.words(words))
             items = self._catalog.resolver.resolve(words)
             seat.known.update(items)
+            seat.heard.add(items)
+            self._alignment.listen(seat.heard, words)
             if choice is None:
                 answers.append(UserTurn(words, items=items))
             else:

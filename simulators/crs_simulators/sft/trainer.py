@@ -39,6 +39,8 @@ class SimulatorTraining:
     """Keys the examples that are drawn from the dialogues, their order, and the adapter's first weights."""
     epochs: int = 1
     """Passes over the dialogues, each with examples drawn anew."""
+    updates: Annotated[int | None, NO_HINT] = None
+    """After how many updates it ends; by default after all passes."""
     dialogues: Annotated[int | None, NO_HINT] = None
     """How many dialogues of the train split, evenly spread over it; by default all."""
     valid_dialogues: int = 64
@@ -63,6 +65,8 @@ class SimulatorTraining:
     """Which layers of the model get an adapter."""
     dtype: Literal["auto", "bf16", "fp32"] = "auto"
     """The numbers of the base model; the adapter's are always fp32. auto: bf16 where the processor computes in it."""
+    calibration: int = 500
+    """Films of the valid split, each beside a match, on which the finished model's views are weighed; 0 for none."""
     eval_every: int = 100
     """Updates from one evaluation on the valid split to the next."""
     save_every: int = 100
@@ -76,8 +80,17 @@ class SimulatorTraining:
         Raises:
             TrainingError: A setting is out of its range; the message names it as an option.
         """
-        at_least = {"seed": 0, "epochs": 1, "dialogues": 1, "valid_dialogues": 0, "feedback": 0, "alignment": 0}
+        at_least = {
+            "seed": 0,
+            "epochs": 1,
+            "updates": 1,
+            "dialogues": 1,
+            "valid_dialogues": 0,
+            "feedback": 0,
+            "alignment": 0,
+        }
         at_least |= {"max_length": 2, "batch_size": 1, "accumulate": 1, "rank": 1, "eval_every": 1, "save_every": 1}
+        at_least |= {"valid_dialogues": 0, "calibration": 0}
         for name, least in at_least.items():
             value = getattr(self, name)
             if value is not None and not value >= least:
