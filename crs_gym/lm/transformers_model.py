@@ -105,10 +105,10 @@ class TransformersModel:
         self, prompts: Sequence[Prompt | Chat], words: Sequence[str], *, slots: Sequence[Hashable] | None = None
     ) -> list[DoubleArray | LanguageModelError]:
         """See `LanguageModel.read`."""
-        first = [self._encode(word)[0] for word in words]
-        if len(set(first)) < len(first):
-            raise ValueError(f"the words {words} cannot be told from each other by their first tokens")
-        with self._busy:
+        with self._busy:  # tokenizing, too: the tokenizer is told each time whether to see special tokens
+            first = [self._encode(word)[0] for word in words]
+            if len(set(first)) < len(first):
+                raise ValueError(f"the words {words} cannot be told from each other by their first tokens")
             logits, errors = self._computed(prompts, slots, reads=True)
         answers: list[DoubleArray | LanguageModelError] = []
         for found, error in zip(logits, errors, strict=True):
@@ -121,9 +121,9 @@ class TransformersModel:
 
     def log_likelihood(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[tuple[float, int]]:
         """The log-probability of each text behind its prompt, in nats, and its number of tokens."""
-        both = [self.tokens(prompt)[0] for prompt in prompts]
-        told = [list(self._encode(text)) for text in texts]
         with self._busy:
+            both = [self.tokens(prompt)[0] for prompt in prompts]
+            told = [list(self._encode(text)) for text in texts]
             logits = self._decoder.prefill(
                 [Slot() for _ in prompts],
                 [before + text for before, text in zip(both, told, strict=True)],

@@ -88,7 +88,7 @@ class SFTSimulator:
             stand above the dialogue, too.
         base: The model: a name or a path (see `crs_gym.lm.loading.load_language_model`).
         adapter: A folder that `crs-gym train simulator` wrote; by default the one that comes with the package.
-        model: In Python, a `LanguageModel` that is ready; `base` and `adapter` are then not used.
+        model: In Python, a `LanguageModel` that is ready, in the place of `base` and the adapter's weights.
         temperature: Divides the log-odds that a film pleases, above 0: the lower, the surer the user is of its views.
         reserve: Subtracted from these log-odds before: the higher, the harder the user is to please.
         alignment: Whether a film's view also depends on how its facets fit the dialogue (see `alignment.py`); without,
