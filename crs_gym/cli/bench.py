@@ -134,7 +134,10 @@ class Lm(Plain):
 
 @dataclass(frozen=True)
 class Bench(Plain):
-    """Measure speed, start-up, a language model or the title resolver; speed, if nothing is named."""
+    """Measure speed, start-up, a language model or the title resolver.
+
+    If nothing is named: speed.
+    """
 
     what: (
         Annotated[Speed, tyro.conf.subcommand("speed")]

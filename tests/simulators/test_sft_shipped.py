@@ -114,7 +114,6 @@ def test_an_env_without_its_user_names_the_way_to_get_it(complaint: tuple[str, s
     assert way_out in said
 
 
-@pytest.mark.xfail(strict=True, reason="the error does not know that a simulator needs the model")
 def test_an_env_without_its_user_names_another_user(complaint: tuple[str, str]) -> None:
     assert "simulator='agenda'" in complaint[0]
 

@@ -134,7 +134,6 @@ def test_a_new_seeker_finds_an_empty_place(tiny: Any) -> None:
 # ---------------------------------------------------------------- dialogues that outgrow the model
 
 
-@pytest.mark.xfail(strict=True, reason="the user keeps the whole dialogue, however long")
 @pytest.mark.parametrize(
     ("turns", "words", "slate"),
     [(5, "\u9f98" * 4_000, 1), (60, "Look", 10), (2, "Look", 900)],

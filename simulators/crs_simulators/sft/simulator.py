@@ -15,7 +15,7 @@ from typing import Final, Literal, get_args
 import numpy as np
 
 from crs_gym.catalog import Catalog
-from crs_gym.errors import LanguageModelError, SimulatorError
+from crs_gym.errors import LanguageModelError, SimulatorError, WeightsError
 from crs_gym.lm import READ, LanguageModel, Prompt, Sampling, TextLikelihood
 from crs_gym.lm.interface import Read
 from crs_gym.numeric import DoubleArray, FloatArray, IntArray
@@ -52,10 +52,20 @@ EAGERNESS: Final = 0.0
 SURE: Final = 3.0
 """The log-odds that a target pleases the user of `sft-oracle`, who knows it (our choice: 95%)."""
 
-MAX_READ: Final = 1_500
-"""Characters of an utterance that the user reads (our choice: more than people write, and no way to flood it)."""
+MAX_READ: Final = 900
+"""Bytes of an utterance that the user reads (our choice: more than people write, and no way to flood it)."""
 
-RULES: Final = 1
+MAX_FILMS: Final = 20
+"""New films of a slate that the user looks at, the first ones (our choice: nobody reads further)."""
+
+MAX_DIALOGUE: Final = 5_000
+"""Bytes of the dialogue so far from which on its beginning is forgotten. A byte is a token at most, and SmolLM2 reads
+8,192: who talks on, or in letters of many tokens, must not end an episode as errored, where it would count nowhere."""
+
+KEPT: Final = 2_500
+"""Bytes of it that are left then: much is forgotten at once, since the cache is lost each time."""
+
+RULES: Final = 2
 """Rises whenever the same model would act otherwise."""
 
 CONFUSED: Final = "Sorry, I did not get that. What do you mean?"
@@ -70,6 +80,7 @@ class _Seat:
 
     seeker: Seeker
     parts: list[str | Read]
+    told: int
     known: set[int]
     heard: Heard
     secrets: frozenset[int] = frozenset()
@@ -226,7 +237,7 @@ class SFTSimulator:
         known = {item for message in seeker.context for item in message.items}
         heard = self._alignment.heard(seeker.context)
         heard.add(likes)
-        return _Seat(seeker, [*told, *context], known, heard, frozenset(seeker.targets))
+        return _Seat(seeker, [*told, *context], len(told), known, heard, frozenset(seeker.targets))
 
     def _at(self, row: int) -> _Seat:
         seat = self._seats[row]
@@ -237,10 +248,11 @@ class SFTSimulator:
     def _hear(self, seat: _Seat, utterance: str, shown: Sequence[int]) -> list[int]:
         """Write the recommender's turn down; returns the films that are new to the seeker."""
         seat.turn += 1
-        new = [item for item in shown if item not in seat.known]
+        _forget_the_beginning(seat)
+        new = [item for item in shown if item not in seat.known][:MAX_FILMS]
         for number, item in enumerate(new, 1):
             seat.parts += [prompts.film_line(number, item, self._catalog), READ, prompts.END_OF_LINE]
-        seat.parts += [prompts.recommender_line(utterance[:MAX_READ]), prompts.HEADER, READ]
+        seat.parts += [prompts.recommender_line(_cut(utterance)), prompts.HEADER, READ]
         seat.known.update(shown)
         seat.shown.update(shown)
         return new
@@ -300,7 +312,26 @@ class SFTSimulator:
         return [(self._place, row) for row in rows]
 
 
+def _cut(utterance: str) -> str:
+    return utterance.encode("utf-8", "replace")[:MAX_READ].decode("utf-8", "ignore")
+
+
+def _forget_the_beginning(seat: _Seat) -> None:
+    """Leave out the oldest lines of a dialogue that has grown too long; what the seeker is told of itself stays."""
+    texts = [part for part in seat.parts[seat.told :] if isinstance(part, str)]
+    size = sum(len(text.encode("utf-8", "replace")) for text in texts)
+    if size <= MAX_DIALOGUE:
+        return
+    while texts and (size > KEPT or not texts[0].startswith(("User", "Recommender"))):
+        size -= len(texts.pop(0).encode("utf-8", "replace"))
+    seat.parts = [*seat.parts[: seat.told], *texts]
+
+
 def _loaded(base: str, adapter: Path) -> LanguageModel:
     from crs_gym.lm.loading import load_language_model
 
-    return load_language_model(base, adapter=adapter)
+    try:
+        return load_language_model(base, adapter=adapter)
+    except WeightsError as error:
+        rules = "Or play with a user of rules, which needs no model: simulator='agenda'"
+        raise WeightsError(f"{error}. {rules}") from error
