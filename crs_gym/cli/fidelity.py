@@ -15,8 +15,7 @@ from crs_gym.cli.command import NO_HINT
 class Fidelity:
     """Hold a simulator against people: words, taste, behaviour, cooperation, leaks.
 
-    The report stands in the folder as fidelity.json and as a page.
-    The same command again goes on where it stopped.
+    The folder holds the report; the same command goes on where it stopped.
 
     Example: crs-gym fidelity agenda --world redial --out runs/agenda-fidelity
     """
