@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ from tiny_models import need_transformers, write_tiny_adapter, write_tiny_model
 
 from crs_gym.cache_folder import cache_folder
 from crs_gym.errors import WeightsError
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a process in the background: Ctrl-C is under test here
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ORDINARY_CACHE = cache_folder()
 """As it is outside the tests, of which many have a cache of their own."""
