@@ -44,3 +44,13 @@ def progress_bar(console: Console | None = None) -> Iterator[ProgressCallback]:
             bars.update(lines[agent], completed=done)
 
         yield report
+
+
+@contextmanager
+def reporting(progress: ProgressCallback | bool) -> Iterator[ProgressCallback]:
+    """What a caller asked for: bars (`True`), its own callback, or nothing (`False`)."""
+    if progress is True:
+        with progress_bar() as callback:
+            yield callback
+    else:
+        yield progress if callable(progress) else lambda what, done, total: None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from crs_gym.agent import AgentSpec, NamedAgent, load_agent
 from crs_gym.config import EnvConfig
 from crs_gym.errors import TraceError
 from crs_gym.evaluation.arguments import whole_number
-from crs_gym.evaluation.progress import ProgressCallback, progress_bar
+from crs_gym.evaluation.progress import ProgressCallback, reporting
 from crs_gym.evaluation.protocol import choose_tasks, protocol_config
 from crs_gym.evaluation.results import AgentMarks, Results, read_timing, write_results
 from crs_gym.evaluation.run_folder import RunConfig, RunFolder, check_setting
@@ -101,7 +101,7 @@ def evaluate(
     game = Game(config, num_dialogues=min(num_envs, run.episodes))
     with ExitStack() as stack:
         folder = stack.enter_context(RunFolder.opened(out, run, resume=resume)) if out is not None else None
-        report = stack.enter_context(_progress(progress))
+        report = stack.enter_context(reporting(progress))
         sitting = Sitting(game=game, tasks=chosen, run=run, folder=folder, report=report)
         traces: dict[str, list[Trace]] = {agent.name: sitting.traces_of(agent) for agent in named}
         results = compute_results(run, world, traces, folder.directory if folder else None)
@@ -203,12 +203,3 @@ def _baseline(baseline: str | None, names: Sequence[str]) -> str | None:
         if name.partition(" (")[0] == baseline:
             return name
     raise ValueError(f"baseline {baseline!r} is not among the agents: {', '.join(names)}")
-
-
-@contextmanager
-def _progress(progress: ProgressCallback | bool) -> Iterator[ProgressCallback]:
-    if progress is True:
-        with progress_bar() as callback:
-            yield callback
-    else:
-        yield progress if callable(progress) else lambda agent, done, total: None

@@ -13,7 +13,7 @@ from crs_gym.agent import AGENTS
 from crs_gym.config import EnvConfig
 from crs_gym.errors import TraceError
 from crs_gym.evaluation.arguments import whole_number
-from crs_gym.evaluation.progress import ProgressCallback, progress_bar
+from crs_gym.evaluation.progress import ProgressCallback, reporting
 from crs_gym.evaluation.protocol import choose_tasks
 from crs_gym.evaluation.results import Results
 from crs_gym.evaluation.run import evaluate, package_version
@@ -116,7 +116,7 @@ def fidelity(
     )
     with ExitStack() as stack:
         stack.enter_context(_opened(out, settings))
-        report = stack.enter_context(_progress(progress))
+        report = stack.enter_context(reporting(progress))
         clock = Clock(out / "seconds.json")
         questions = Questions.of(world, recorded, drawn, settings)
         accepted, likelihoods = questions.answered(subject, out, clock, report)
@@ -197,12 +197,3 @@ def _opened(out: Path, settings: Settings) -> Iterator[None]:
         else:
             write_file(path, msgspec.json.format(msgspec.json.encode(settings), indent=1) + b"\n")
         yield
-
-
-@contextmanager
-def _progress(progress: ProgressCallback | bool) -> Iterator[ProgressCallback]:
-    if progress is True:
-        with progress_bar() as callback:
-            yield callback
-    else:
-        yield progress if callable(progress) else lambda what, done, total: None

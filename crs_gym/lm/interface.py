@@ -87,6 +87,12 @@ class Sampling:
             )
 
 
+def until_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
+    """`text` up to the first stop string in it, and whether there is one."""
+    places = [text.index(string) for string in stop if string in text]
+    return (text[: min(places)], True) if places else (text, False)
+
+
 @dataclass(frozen=True, slots=True)
 class Generation:
     """A text that a model wrote.

@@ -8,8 +8,7 @@ from typing import Final
 import numpy as np
 
 from crs_gym.errors import LanguageModelError
-from crs_gym.lm.endpoint.protocol import until_stop
-from crs_gym.lm.interface import Chat, Generation, Prompt, Read, Sampling
+from crs_gym.lm.interface import Chat, Generation, Prompt, Read, Sampling, until_stop
 from crs_gym.numeric import DoubleArray
 from crs_gym.randomness import derived_key
 

@@ -21,11 +21,13 @@ from crs_gym.lm.allocator import keep_freed_memory
 from crs_gym.lm.attention import NAME as ATTENTION
 from crs_gym.lm.cache import KeyShape, Slot
 from crs_gym.lm.decoding import Decoder, Written
-from crs_gym.lm.interface import Chat, Generation, Prompt, Read, Sampling
+from crs_gym.lm.interface import Chat, Generation, Prompt, Read, Sampling, until_stop
 from crs_gym.numeric import DoubleArray
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+NDArrayBool = np.typing.NDArray[np.bool_]
 
 _FORMAT: Final = 1
 """Part of the revision: rises when the same prompt is turned into other tokens, or drawn from in another way."""
@@ -115,7 +117,8 @@ class TransformersModel:
             if error is not None:
                 answers.append(error)
             else:
-                chosen = found[:, first].double() - torch.logsumexp(found.double(), dim=-1, keepdim=True)
+                exact = found.double()
+                chosen = exact[:, first] - torch.logsumexp(exact, dim=-1, keepdim=True)
                 answers.append(chosen.cpu().numpy())
         return answers
 
@@ -297,24 +300,21 @@ class TransformersModel:
         tokens = written.tokens
         said = tokens[:-1] if written.finished and tokens[-1] in self._end_tokens else tokens
         text = str(self._tokenizer.decode(said, skip_special_tokens=True, clean_up_tokenization_spaces=False))
-        cuts = [text.index(stop) for stop in sampling.stop if stop in text]
-        return Generation(text[: min(cuts)] if cuts else text, written.finished, tuple(tokens))
-
-
-NDArrayBool = np.typing.NDArray[np.bool_]
+        return Generation(until_stop(text, sampling.stop)[0], written.finished, tuple(tokens))
 
 
 def native_dtype(device: torch.device) -> torch.dtype:
     """`bfloat16` where the hardware computes in it, else `float32`."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    cpu = torch.backends.cpu.get_cpu_capability() if device.type == "cpu" else ""
+    if device.type != "cpu":
+        return torch.float32
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
     except OSError:
         flags = ""
     native = "avx512_bf16" in flags or "amx_bf16" in flags or "bf16" in flags.split("Features", 1)[-1][:2000]
-    return torch.bfloat16 if cpu and native else torch.float32
+    return torch.bfloat16 if native else torch.float32
 
 
 def _load(folder: Path, adapter: Path | None, dtype: torch.dtype) -> Any:

@@ -26,10 +26,9 @@ from crs_gym.lm.endpoint.protocol import (
     answer,
     read_requests,
     sampled,
-    until_stop,
     whole_request,
 )
-from crs_gym.lm.interface import Chat, Generation, Prompt, Sampling
+from crs_gym.lm.interface import Chat, Generation, Prompt, Sampling, until_stop
 from crs_gym.numeric import DoubleArray
 from crs_gym.randomness import derived_key
 

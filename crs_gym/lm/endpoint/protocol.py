@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -120,12 +119,6 @@ def sampled(request: Request, sampling: Sampling, key: int) -> Request:
     if sampling.stop:
         fields["stop"] = list(sampling.stop)
     return request.asking(**fields)
-
-
-def until_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
-    """`text` up to the first stop string in it, and whether there is one. Some servers leave it in."""
-    places = [text.index(string) for string in stop if string in text]
-    return (text[: min(places)], True) if places else (text, False)
 
 
 class _Token(msgspec.Struct):

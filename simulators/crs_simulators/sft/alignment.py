@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -188,3 +189,9 @@ class Alignment:
 
     def _title_words(self, item: int) -> set[str]:
         return set(_WORD.findall(self._catalog.titles[item].lower()))
+
+
+@lru_cache(maxsize=8)
+def alignment_of(catalog: Catalog) -> Alignment:
+    """The features of a catalogue's films, made once: 64 envs share them."""
+    return Alignment(catalog)

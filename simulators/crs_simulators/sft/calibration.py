@@ -21,8 +21,9 @@ from crs_gym.simulator import Seeker
 from crs_gym.task import Dialogue, Profile
 from crs_gym.worlds import World
 from crs_simulators.sft import prompts
-from crs_simulators.sft.alignment import FEATURES, FILE, Alignment, Weights
+from crs_simulators.sft.alignment import FEATURES, FILE, Weights, alignment_of
 from crs_simulators.sft.decisions import WORDS, pleasing
+from crs_simulators.sft.examples import liked_suggestions
 
 BATCH: Final = 64
 """Prompts that are read together."""
@@ -93,15 +94,10 @@ def pairs(dialogues: Sequence[Dialogue], catalog: Catalog, seed: int = 0) -> Ite
     for dialogue in dialogues:
         rng = generator(seed, "pairs", dialogue.dialogue_id)
         avoid = {*dialogue.labels, *(item for message in dialogue.messages for item in message.items)}
-        known: set[int] = set()
-        for place, message in enumerate(dialogue.messages):
-            for film in message.items:
-                label = dialogue.labels.get(film)
-                if message.role == "recommender" and film not in known and label and label.suggested and label.liked:
-                    other = matcher.match(film, rng, avoid)
-                    if other is not None:
-                        yield Pair(Seeker(dialogue.messages[:place], Profile(), 0), film, other)
-            known.update(message.items)
+        for place, film in liked_suggestions(dialogue):
+            other = matcher.match(film, rng, avoid)
+            if other is not None:
+                yield Pair(Seeker(dialogue.messages[:place], Profile(), 0), film, other)
 
 
 def fit(
@@ -118,7 +114,7 @@ def fit(
         catalog: The films.
         log_odds: `(n,)` the model's log-odds that the `i`-th seeker likes the `i`-th film.
     """
-    alignment = Alignment(catalog)
+    alignment = alignment_of(catalog)
 
     def features(some: Sequence[Pair]) -> DoubleArray:
         """`(2 * len(some), len(FEATURES))`: those that please first."""

@@ -150,14 +150,7 @@ class ExampleMaker:
 
         `None` if there is no such film.
         """
-        known: set[int] = set()
-        cuts: list[tuple[int, int]] = []
-        for i, message in enumerate(dialogue.messages):
-            for film in message.items:
-                label = dialogue.labels.get(film)
-                if message.role == "recommender" and film not in known and label and label.suggested and label.liked:
-                    cuts.append((i, film))
-            known.update(message.items)
+        cuts = liked_suggestions(dialogue)
         if not cuts:
             return None
         cut, target = cuts[int(rng.integers(len(cuts)))]
@@ -247,6 +240,19 @@ class ExampleMaker:
         liked = [self._catalog.facet_names[f] for f, _ in counts[0].most_common(MAX_FACETS)]
         disliked = [self._catalog.facet_names[f] for f, _ in counts[1].most_common() if f not in counts[0]]
         return liked, disliked[:MAX_FACETS]
+
+
+def liked_suggestions(dialogue: Dialogue) -> list[tuple[int, int]]:
+    """Films that the recommender brought up and the seeker liked, each with the number of the message that does."""
+    found: list[tuple[int, int]] = []
+    known: set[int] = set()
+    for place, message in enumerate(dialogue.messages):
+        for film in message.items:
+            label = dialogue.labels.get(film)
+            if message.role == "recommender" and film not in known and label and label.suggested and label.liked:
+                found.append((place, film))
+        known.update(message.items)
+    return found
 
 
 def _spoken(message: Message) -> list[Segment]:

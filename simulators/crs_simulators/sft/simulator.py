@@ -5,12 +5,10 @@ It is label-free: it sees the dialogue, and with `knows="profile"` what the seek
 
 from __future__ import annotations
 
-import hashlib
-import weakref
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final
 
 import numpy as np
 
@@ -24,11 +22,10 @@ from crs_gym.simulator import Likelihood, Seeker
 from crs_gym.transcript import one_line
 from crs_gym.turns import AgentTurns, UserTurn, UserTurns
 from crs_simulators.guard import TitleGuard
+from crs_simulators.seats import Knows, Seats, check_knows, hashed
 from crs_simulators.sft import prompts
-from crs_simulators.sft.alignment import Alignment, Heard, read_weights
+from crs_simulators.sft.alignment import Heard, alignment_of, read_weights
 from crs_simulators.sft.decisions import WORDS, Choice, choose, pleasing, view_probabilities
-
-Knows = Literal["history", "profile"]
 
 BASE: Final = "smollm2-135m-instruct"
 """The model that the shipped adapter was trained on."""
@@ -105,7 +102,6 @@ class SFTSimulator:
         alignment: Whether a film's view also depends on how its facets fit the dialogue (see `alignment.py`); without,
             it is the language model's alone.
         eagerness: Added to the log-odds of taking a film that pleases, against going on.
-        target_aware: Set by the registration `sft-oracle` alone.
 
     Raises:
         ValueError: An option has no such value.
@@ -128,8 +124,7 @@ class SFTSimulator:
         alignment: bool = True,
     ) -> None:
         del max_turns
-        if knows not in get_args(Knows):
-            raise ValueError(f"knows={knows!r}: must be one of {', '.join(get_args(Knows))}")
+        check_knows(knows)
         for name, value in (("temperature", temperature), ("reserve", reserve), ("eagerness", eagerness)):
             if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
                 raise ValueError(f"{name}={value!r}: must be a number")
@@ -138,15 +133,13 @@ class SFTSimulator:
         if not isinstance(alignment, bool):
             raise ValueError(f"alignment={alignment!r}: must be true or false")
         self._catalog = catalog
-        self._alignment = Alignment(catalog)
+        self._alignment = alignment_of(catalog)
         self._weights = read_weights(Path(adapter)) if alignment else None
         self._model = model if model is not None else _loaded(base, Path(adapter))
         self._knows = knows
         self._temperature, self._reserve, self._eagerness = float(temperature), float(reserve), float(eagerness)
         self._guard: TitleGuard | None = None
-        self._seats: list[_Seat | None] = [None] * num_dialogues
-        self._place = object()  # names this simulator's places in the cache of a model that others use, too
-        weakref.finalize(self, self._model.forget, self._slots(range(num_dialogues))).atexit = False
+        self._seats = Seats[_Seat](self._model, num_dialogues)
 
     @property
     def revision(self) -> str:
@@ -155,18 +148,15 @@ class SFTSimulator:
             *(self._model.revision, prompts.VERSION, RULES, repr(SAMPLING), MAX_READ),
             *(self._knows, self._temperature, self._reserve, self._eagerness, self._weights),
         )
-        digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=6).hexdigest()
-        return f"sft-{prompts.VERSION}.{RULES}+{digest}"
+        return f"sft-{prompts.VERSION}.{RULES}+{hashed(parts)}"
 
     def reset(self, rows: IntArray, seekers: Sequence[Seeker]) -> None:
         """Put a new seeker into each of `rows`."""
-        self._model.forget(self._slots(rows.tolist()))
-        for row, seeker in zip(rows.tolist(), seekers, strict=True):
-            self._seats[row] = self._seat(seeker)
+        self._seats.put(rows.tolist(), map(self._seat, seekers))
 
     def open(self, rows: IntArray) -> UserTurns:
         """First words."""
-        seats = [self._at(row) for row in rows.tolist()]
+        seats = [self._seats[row] for row in rows.tolist()]
         for seat in seats:
             seat.parts.append(prompts.OPENING)
         return UserTurns.of(self._say(rows.tolist(), seats, [None] * len(seats)))
@@ -175,10 +165,10 @@ class SFTSimulator:
         """Decide in each of `rows`, and say so."""
         answers: list[UserTurn | SimulatorError] = [UserTurn(CONFUSED) for _ in rows]
         reading = [i for i in range(len(rows)) if turns.understood[i]]
-        seats = [self._at(row) for row in rows.tolist()]
+        seats = [self._seats[row] for row in rows.tolist()]
         new = [self._hear(seats[i], turns.utterances[i], turns.shown(i)) for i in reading]
         reads = self._model.read(
-            [Prompt(tuple(seats[i].parts)) for i in reading], WORDS, slots=self._slots(rows[reading].tolist())
+            [Prompt(tuple(seats[i].parts)) for i in reading], WORDS, slots=self._seats.slots(rows[reading].tolist())
         )
         saying: list[int] = []
         choices: list[Choice | None] = []
@@ -201,15 +191,16 @@ class SFTSimulator:
         Raises:
             LanguageModelError: The model could not answer for one of them.
         """
+        seats = [self._seat(seeker) for seeker in seekers]
         asked = [
-            Prompt((*self._seat(seeker).parts, prompts.film_line(1, item, self._catalog), READ))
-            for seeker, item in zip(seekers, items, strict=True)
+            Prompt((*seat.parts, prompts.film_line(1, item, self._catalog), READ))
+            for seat, item in zip(seats, items, strict=True)
         ]
         likes = np.empty(len(asked), np.float32)
         for i, read in enumerate(self._model.read(asked, WORDS)):
             if isinstance(read, LanguageModelError):
                 raise read
-            likes[i] = 1.0 - self._views(self._seat(seekers[i]), items[i : i + 1], read[-1:])[0, 2]
+            likes[i] = 1.0 - self._views(seats[i], items[i : i + 1], read[-1:])[0, 2]
         return likes
 
     def said(self, seekers: Sequence[Seeker], utterances: Sequence[str]) -> list[Likelihood]:
@@ -238,12 +229,6 @@ class SFTSimulator:
         heard = self._alignment.heard(seeker.context)
         heard.add(likes)
         return _Seat(seeker, [*told, *context], len(told), known, heard, frozenset(seeker.targets))
-
-    def _at(self, row: int) -> _Seat:
-        seat = self._seats[row]
-        if seat is None:
-            raise ValueError(f"no seeker was put into row {row}: call reset() first")
-        return seat
 
     def _hear(self, seat: _Seat, utterance: str, shown: Sequence[int]) -> list[int]:
         """Write the recommender's turn down; returns the films that are new to the seeker."""
@@ -282,7 +267,7 @@ class SFTSimulator:
         for seat in seats:
             seat.parts = [part for part in seat.parts if isinstance(part, str)]
         asked = [Prompt(tuple(seat.parts)) for seat in seats]
-        written = self._model.generate(asked, SAMPLING, keys, slots=self._slots(rows)) if asked else []
+        written = self._model.generate(asked, SAMPLING, keys, slots=self._seats.slots(rows)) if asked else []
         answers: list[UserTurn | SimulatorError] = []
         for seat, choice, text in zip(seats, choices, written, strict=True):
             if isinstance(text, LanguageModelError):
@@ -307,9 +292,6 @@ class SFTSimulator:
         if self._guard is None:
             self._guard = TitleGuard(self._catalog)
         return self._guard.guarded(words, seat.secrets, seat.shown)
-
-    def _slots(self, rows: Iterable[int]) -> list[Hashable]:
-        return [(self._place, row) for row in rows]
 
 
 def _cut(utterance: str) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import weakref
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, get_args
+from typing import Final
 
 import numpy as np
 
@@ -18,10 +16,9 @@ from crs_gym.randomness import derived_key
 from crs_gym.simulator import Seeker
 from crs_gym.task import Message
 from crs_gym.turns import AgentTurns, Decision, UserTurn, UserTurns
+from crs_simulators.seats import Knows, Seats, check_knows, hashed
 from crs_simulators.zero_shot import prompts, wording
 from crs_simulators.zero_shot.views import BASE_RATES, LEAVES, NO, YES, Choice, Kind, Slate, calibrated, choose
-
-Knows = Literal["history", "profile"]
 
 MODEL: Final = "smollm2-135m-instruct"
 """The default: small enough for a CPU."""
@@ -88,8 +85,7 @@ class ZeroShotSimulator:
         threshold: float = THRESHOLD,
     ) -> None:
         del max_turns
-        if knows not in get_args(Knows):
-            raise ValueError(f"knows={knows!r}: must be one of {', '.join(get_args(Knows))}")
+        check_knows(knows)
         if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not 0.0 < temperature < np.inf:
             raise ValueError(f"temperature={temperature!r}: must be a number above 0")
         if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0.0 <= threshold <= 1.0:
@@ -101,10 +97,7 @@ class ZeroShotSimulator:
         self._knows = knows
         self._temperature = float(temperature)
         self._threshold = float(threshold)
-        self._seats: list[_Seat | None] = [None] * num_dialogues
-        self._cache = object()  # names this simulator's places in the model's cache
-        # The model outlives it where others use it, too.
-        weakref.finalize(self, self._model.forget, self._slots(range(num_dialogues))).atexit = False
+        self._seats = Seats[_Seat](self._model, num_dialogues)
 
     @property
     def revision(self) -> str:
@@ -113,18 +106,15 @@ class ZeroShotSimulator:
             *(self._model.revision, prompts.VERSION, REVISION, repr(WORDS), BASE_RATES, LEAVES),
             *(self._knows, self._temperature, self._threshold),
         )
-        digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=6).hexdigest()
-        return f"zero-shot-{REVISION}+{digest}"
+        return f"zero-shot-{REVISION}+{hashed(parts)}"
 
     def reset(self, rows: IntArray, seekers: Sequence[Seeker]) -> None:
         """Put a new seeker into each of `rows`."""
-        self._model.forget(self._slots(rows.tolist()))
-        for row, seeker in zip(rows.tolist(), seekers, strict=True):
-            self._seats[row] = self._seat(seeker)
+        self._seats.put(rows.tolist(), map(self._seat, seekers))
 
     def open(self, rows: IntArray) -> UserTurns:
         """First words, of the model's own."""
-        seats = [self._at(row) for row in rows.tolist()]
+        seats = [self._seats[row] for row in rows.tolist()]
         chats = [prompts.chat(seat.told, seat.dialogue) for seat in seats]
         written = self._write(rows.tolist(), seats, chats)
         answers: list[UserTurn | SimulatorError] = []
@@ -137,7 +127,7 @@ class ZeroShotSimulator:
 
     def reply(self, rows: IntArray, turns: AgentTurns) -> UserTurns:
         """Decide in each of `rows`, and say so."""
-        seats = [self._at(row) for row in rows.tolist()]
+        seats = [self._seats[row] for row in rows.tolist()]
         choices = self._choices(seats, turns)
         answers: list[UserTurn | SimulatorError] = [SimulatorError("not answered")] * len(seats)
         places, chats, beginnings = [], [], []
@@ -197,12 +187,6 @@ class ZeroShotSimulator:
         if profile is not None:
             known.update(profile.likes, profile.dislikes)
         return _Seat(seeker, prompts.system(profile, self._catalog), dialogue, known)
-
-    def _at(self, row: int) -> _Seat:
-        seat = self._seats[row]
-        if seat is None:
-            raise ValueError(f"no seeker was put into row {row}: call reset() first")
-        return seat
 
     def _question(self, seat: _Seat, item: int | None) -> Chat:
         return prompts.chat(seat.told, seat.dialogue, prompts.ask_about(item, self._catalog))
@@ -264,10 +248,7 @@ class ZeroShotSimulator:
         if not chats:
             return []
         keys = [derived_key(seat.seeker.key, "zero-shot", seat.turn, "words") for seat in seats]
-        return self._model.generate(chats, WORDS, keys, slots=self._slots(rows))
-
-    def _slots(self, rows: Iterable[int]) -> list[Hashable]:
-        return [(self._cache, row) for row in rows]
+        return self._model.generate(chats, WORDS, keys, slots=self._seats.slots(rows))
 
     def _say(self, seat: _Seat, words: str, choice: Choice | None = None) -> UserTurn:
         """The answer, which the seeker remembers."""
