@@ -21,10 +21,10 @@ from scipy.stats import rankdata
 from torch.nn import functional
 from torch.utils.data import Sampler
 from transformers import EvalPrediction
-from transformers.trainer_pt_utils import get_length_grouped_indices
 from trl.trainer.sft_trainer import SFTTrainer
 
-from crs_gym.numeric import FloatArray
+from crs_gym.numeric import FloatArray, IntArray
+from crs_gym.randomness import generator
 from crs_simulators.sft.encoding import IGNORED, EncodedExample
 
 NOTHING: Final = -100
@@ -35,6 +35,9 @@ ANSWER: Final = 1
 LIKED: Final = 2
 NOT_LIKED: Final = 3
 """What is learned at a place: a word; a decision; a view that likes the film, or does not (these are answers, too)."""
+
+POOL: Final = 8
+"""Batches whose rows are sorted by length together (our choice: a tenth of a batch is padding then)."""
 
 METRICS: Final = ("words_nll", "answers_nll")
 """Mean negative log-likelihood a token, in nats: of words, and of answers (views and decisions)."""
@@ -62,34 +65,42 @@ class Collator:
 
 
 class PassesSampler(Sampler[int]):
-    """The rows of each pass in a random order, in which those of a batch are about equally long.
+    """The rows of each pass in batches of about equal length, the batches in a random order.
+
+    A pass is shuffled, and each pool of `POOL` batches sorted by length. transformers' `group_by_length` leaves its
+    pools in the order of length: the short rows, which are of another task here, come one after the other, and the
+    model drifts with them (docs/log.md).
 
     The order belongs to the seed alone: not to how many processes share a batch, nor to where a training was resumed.
 
     Args:
         lengths: The length of each row, by pass.
         batch_size: Rows a batch, over all devices.
-        state: Of the generator that draws the order.
+        seed: Keys the order.
     """
 
-    def __init__(self, lengths: Sequence[Sequence[int]], batch_size: int, state: torch.Tensor) -> None:
-        self._lengths = lengths
+    def __init__(self, lengths: Sequence[Sequence[int]], batch_size: int, seed: int) -> None:
+        self._lengths = [np.asarray(of_pass) for of_pass in lengths]
         self._batch_size = batch_size
-        self._state = state
+        self._seed = seed
 
     def __len__(self) -> int:
         return sum(map(len, self._lengths))
 
     def __iter__(self) -> Iterator[int]:
-        drawn = torch.Generator()
-        drawn.set_state(self._state)
-        torch.empty((), dtype=torch.int64).random_(
-            generator=drawn
-        )  # as a loader does first: so trl alone has this order
+        rng = generator(self._seed, "order")
         first = 0
         for lengths in self._lengths:
-            order = get_length_grouped_indices(list(lengths), self._batch_size, generator=drawn)  # type: ignore[no-untyped-call]
-            yield from (first + row for row in order)
+            shuffled = rng.permutation(len(lengths))
+            batches: list[IntArray] = []
+            for start in range(0, len(shuffled), self._batch_size * POOL):
+                pool = shuffled[start : start + self._batch_size * POOL]
+                pool = pool[np.argsort(lengths[pool], kind="stable")]
+                batches += np.split(pool, range(self._batch_size, len(pool), self._batch_size))
+            full = [batch for batch in batches if len(batch) == self._batch_size]
+            rest = [batch for batch in batches if len(batch) < self._batch_size]
+            for batch in (*(full[i] for i in rng.permutation(len(full))), *rest):
+                yield from (first + batch).tolist()
             first += len(lengths)
 
 
@@ -108,7 +119,6 @@ class SimulatorTrainer(SFTTrainer):
         super().__init__(compute_metrics=metrics_of, **arguments)
         self._pass_lengths = pass_lengths
         self._views = views
-        self._order_state = torch.get_rng_state()
         self._learned: torch.Tensor | None = None
         self._sums = torch.zeros(len(METRICS), 2, dtype=torch.float64, device=self.args.device)  # since the last log
         self._began = time.monotonic()
@@ -133,7 +143,7 @@ class SimulatorTrainer(SFTTrainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         del train_dataset
         size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-        return PassesSampler(self._pass_lengths, size, self._order_state)
+        return PassesSampler(self._pass_lengths, size, self.args.seed)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[dict[str, torch.Tensor]], num_batches: int, device: torch.device
