@@ -79,19 +79,8 @@ class _Layer(CacheLayerMixin):  # type: ignore[no-untyped-call]  # transformers'
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Write `(batch, heads, new, width)` keys and values at their positions; returns those of all columns."""
-        batch = self._batch
-        kept = batch.columns[self._layer]  # (2, batch, heads, capacity, width)
-        copies = len(key_states) // kept.shape[1]
-        for side, states in zip(kept, (key_states[: kept.shape[1]], value_states[: kept.shape[1]]), strict=True):
-            if batch.positions.shape[1] == 1:
-                side[batch.rows, :, batch.positions[:, 0]] = states[:, :, 0]
-            else:
-                side[batch.rows[:, None], :, batch.positions] = states.transpose(1, 2)
-        shown = kept[:, :, :, : batch.width]
-        if copies > 1:  # of a single row
-            shown = shown.expand(-1, copies, -1, -1, -1)
-        return shown[0], shown[1]
+        """As `BatchCache.extended`."""
+        return self._batch.extended(self._layer, key_states, value_states)
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """How many columns a query sees, and which is the first."""
@@ -136,6 +125,20 @@ class BatchCache(Cache):
             if slot.kept is not None:
                 columns[:, :, row, :, : len(slot.tokens)] = slot.kept[:, :, :, : len(slot.tokens)]
         return cls(columns)
+
+    def extended(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Write `(batch, heads, new, width)` keys and values at their positions; returns all columns in use."""
+        kept = self.columns[layer]  # (2, batch, heads, capacity, width)
+        copies = len(keys) // kept.shape[1]
+        for side, states in zip(kept, (keys[: kept.shape[1]], values[: kept.shape[1]]), strict=True):
+            if self.positions.shape[1] == 1:
+                side[self.rows, :, self.positions[:, 0]] = states[:, :, 0]
+            else:
+                side[self.rows[:, None], :, self.positions] = states.transpose(1, 2)
+        shown = kept[:, :, :, : self.width]
+        if copies > 1:  # of a single row
+            shown = shown.expand(-1, copies, -1, -1, -1)
+        return shown[0], shown[1]
 
     def keep_rows(self, rows: torch.Tensor) -> None:
         """Go on with some rows only."""

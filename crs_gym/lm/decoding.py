@@ -8,9 +8,11 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from crs_gym.lm.cache import BatchCache, KeyShape, Slot, in_blocks
 from crs_gym.lm.interface import Sampling
+from crs_gym.lm.llama import LlamaForward, is_llama
 from crs_gym.lm.noise import gumbel, stream_keys
 from crs_gym.numeric import IntArray
 
@@ -25,6 +27,9 @@ MIN_ROWS: Final = {torch.bfloat16: 2}
 another order, and a row alone would differ in its last bits from the same row among others."""
 
 MIN_ROWS_ELSE: Final = 4
+
+DRAW_BLOCK: Final = 128
+"""Logits that are passed over together when a token is drawn (our choice)."""
 
 MASKED: Final = -1e9
 """Added to the scores of what must not be seen."""
@@ -51,6 +56,8 @@ class Decoder:
         self._shape = shape
         self._min_rows = MIN_ROWS.get(shape.dtype, MIN_ROWS_ELSE)
         self._places: tuple[torch.Tensor, torch.Tensor] | None = None
+        on_cpu = shape.device.type == "cpu"
+        self._llama = LlamaForward(model, self._min_rows) if on_cpu and is_llama(model) else None
         model.get_output_embeddings().register_forward_pre_hook(self._at_places)
 
     def _at_places(self, _: torch.nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor] | None:
@@ -69,7 +76,7 @@ class Decoder:
             wanted: Places in `new` whose next-token logits are wanted.
 
         Returns:
-            For each slot `(len(wanted), vocabulary)` float32 logits.
+            For each slot `(len(wanted), vocabulary)` logits.
         """
         logits: list[torch.Tensor] = [torch.empty(0)] * len(slots)
         for rows in _micro_batches([len(tokens) for tokens in new]):
@@ -128,7 +135,8 @@ class Decoder:
         going = list(range(len(slots)))  # the row of each place of the batch
         active = list(range(len(slots)))  # the places that go on
         for step in range(sampling.max_tokens):
-            tokens = draw(logits[active], sampling, streams[[going[place] for place in active]], step)
+            of_active = logits if len(active) == len(logits) else logits[active]
+            tokens = draw(of_active, sampling, streams[[going[place] for place in active]], step)
             still = []
             for place, token in zip(active, tokens.tolist(), strict=True):
                 row = going[place]
@@ -171,13 +179,15 @@ class Decoder:
         cache: BatchCache,
         places: tuple[list[int], list[int]] | None,
     ) -> torch.Tensor:
-        """One pass over `(batch, new)` tokens; `(places, vocabulary)` float32 logits, by default the last ones."""
+        """One pass over `(batch, new)` tokens; `(places, vocabulary)` logits, by default the last ones."""
         rows, at = places if places is not None else (list(range(len(ids))), [ids.shape[1] - 1] * len(ids))
         device, wanted = self._shape.device, len(rows)
         cache.width = min(in_blocks(int(positions.max()) + 1), cache.columns.shape[4])
         cache.positions = positions = positions.to(device)
         hidden = torch.arange(cache.width, device=device) > positions[:, None, :, None]  # (batch, 1, new, columns)
         mask = torch.zeros(hidden.shape, dtype=self._shape.dtype, device=device).masked_fill_(hidden, MASKED)
+        if self._llama is not None:
+            return self._llama(ids, positions, mask, cache, (torch.tensor(rows), torch.tensor(at)))
         if ids.numel() < self._min_rows and len(ids) == 1:
             copies = self._min_rows
             ids, positions, mask = ids.expand(copies, -1), positions.expand(copies, -1), mask.expand(copies, -1, -1, -1)
@@ -194,7 +204,7 @@ class Decoder:
             ).logits
         finally:
             self._places = None
-        return torch.as_tensor(logits[:wanted]).float()
+        return torch.as_tensor(logits[:wanted])
 
 
 def draw(logits: torch.Tensor, sampling: Sampling, streams: np.typing.NDArray[np.uint64], step: int) -> IntArray:
@@ -203,17 +213,15 @@ def draw(logits: torch.Tensor, sampling: Sampling, streams: np.typing.NDArray[np
     Only tokens that `min_p` keeps are given noise, so that a draw costs one pass over the logits.
 
     Args:
-        logits: `(n, vocabulary)` float32.
+        logits: `(n, vocabulary)`.
         sampling: The temperature and `min_p`.
         streams: `(n,)`, see `crs_gym.lm.noise`.
         step: Which token of the text it is.
     """
-    best, argmax = logits.max(dim=-1)
     if sampling.temperature == 0.0:
-        return argmax.cpu().numpy()
+        return logits.argmax(dim=-1).cpu().numpy()
     if sampling.min_p > 0.0:
-        floor = best + sampling.temperature * float(np.log(sampling.min_p))
-        rows, tokens = torch.nonzero(logits >= floor[:, None], as_tuple=True)
+        rows, tokens = _at_least(logits, sampling.temperature * float(np.log(sampling.min_p)))
         kept = logits[rows, tokens].double().cpu().numpy()
         row_numbers, numbers = rows.cpu().numpy(), tokens.cpu().numpy()
         noisy = kept / sampling.temperature + gumbel(streams[row_numbers], step, numbers)
@@ -222,6 +230,20 @@ def draw(logits: torch.Tensor, sampling: Sampling, streams: np.typing.NDArray[np
         return np.asarray(numbers[order[last]])
     noise = gumbel(streams[:, None], step, np.arange(logits.shape[1])[None])
     return np.asarray(np.argmax(logits.double().cpu().numpy() / sampling.temperature + noise, axis=1))
+
+
+def _at_least(logits: torch.Tensor, margin: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where logits are no more than `-margin` below the largest of their row: rows and tokens, sorted.
+
+    Whole blocks whose largest logit is too small are passed over: a look at every logit takes thirty times as long.
+    """
+    n, size = logits.shape
+    blocks = functional.pad(logits, (0, -size % DRAW_BLOCK), value=-torch.inf).view(n, -1, DRAW_BLOCK)
+    tops = blocks.amax(dim=-1).float()
+    floors = tops.amax(dim=-1) + margin
+    row, block = torch.nonzero(tops >= floors[:, None], as_tuple=True)
+    found, place = torch.nonzero(blocks[row, block].float() >= floors[row][:, None], as_tuple=True)
+    return row[found], block[found] * DRAW_BLOCK + place
 
 
 def _micro_batches(lengths: Sequence[int]) -> list[list[int]]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 NDArrayBool = np.typing.NDArray[np.bool_]
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 """Part of the revision: rises when the same prompt is turned into other tokens, or drawn from in another way."""
 
 _MISHAPS: Final = (RuntimeError, OSError, MemoryError)
