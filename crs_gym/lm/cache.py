@@ -1,154 +1,29 @@
-"""Keys and values of attention: one growing buffer a dialogue, and the columns that a batch computes with.
+"""Keys and values of attention: one growing buffer a dialogue, and the columns that several rows compute with.
 
 A dialogue's next prompt extends its last one, so only what is new is computed. Between calls each dialogue has a buffer
-of its own; for a call, the buffers of its rows are copied side by side. A copy costs a few hundredths of what it saves.
+of its own.
 
-Column `p` of a batch holds each row's position `p`, whatever the other rows hold. So the sums of attention run over the
-same numbers in the same order for a row alone and among others, with exact zeros behind; together with matrix products
-whose rows do not depend on each other (bfloat16 on CPUs), a row's logits are the same to the bit.
+Column `p` holds a row's position `p`, whatever other rows hold. So the sums of attention run over the same numbers in
+the same order for a row alone and among others, with exact zeros behind; together with matrix products whose rows do
+not depend on each other (bfloat16 on CPUs), a row's logits are the same to the bit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import torch
-from transformers import Cache
-from transformers.cache_utils import CacheLayerMixin
 
 SPARE: Final = 64
 """Tokens by which a full buffer grows at least (our choice: about one turn)."""
 
-
 BLOCK: Final = 64
 """Columns come in blocks of this many, so that sums are cut into pieces at the same places whatever their length."""
 
-
-@dataclass(slots=True, eq=False)
-class Slot:
-    """What is kept of one dialogue.
-
-    Attributes:
-        tokens: What has been computed, in order.
-        kept: `(layers, 2, heads, capacity, width)` keys and values; the first `len(tokens)` places are filled.
-    """
-
-    tokens: list[int] = field(default_factory=list)
-    kept: torch.Tensor | None = None
-
-    def shared(self, tokens: Sequence[int]) -> int:
-        """How many tokens at the beginning are the same."""
-        mine = self.tokens
-        if mine == tokens[: len(mine)]:
-            return len(mine)
-        return next(i for i, (a, b) in enumerate(zip([*mine, -1], [*tokens, -2], strict=False)) if a != b)
-
-    def cut(self, length: int) -> None:
-        """Forget what stands behind the first `length` tokens."""
-        del self.tokens[length:]
-
-    def append(self, tokens: Sequence[int], computed: torch.Tensor) -> None:
-        """Add tokens with their `(layers, 2, heads, len(tokens), width)` keys and values."""
-        start, end = len(self.tokens), len(self.tokens) + len(tokens)
-        if self.kept is None or self.kept.shape[3] < end:
-            layers, two, heads, _, width = computed.shape
-            grown = computed.new_empty(layers, two, heads, end + max(SPARE, end // 4), width)
-            if self.kept is not None:
-                grown[:, :, :, :start] = self.kept[:, :, :, :start]
-            self.kept = grown
-        self.kept[:, :, :, start:end] = computed
-        self.tokens.extend(tokens)
-
-
-class _Layer(CacheLayerMixin):  # type: ignore[no-untyped-call]  # transformers' hook for subclasses
-    """One layer of a `BatchCache`: writes new columns in place and shows all that are in use."""
-
-    is_sliding = False
-
-    def __init__(self, batch: BatchCache, layer: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._batch = batch
-        self._layer = layer
-        self.is_initialized = True
-
-    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        """Nothing to do: the columns are there."""
-
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """As `BatchCache.extended`."""
-        return self._batch.extended(self._layer, key_states, value_states)
-
-    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """How many columns a query sees, and which is the first."""
-        del query_length
-        return self._batch.width, 0
-
-    def get_seq_length(self) -> int:
-        """How many columns are in use."""
-        return self._batch.width
-
-    def get_max_length(self) -> int:
-        """How many columns there are."""
-        return int(self._batch.columns.shape[4])
-
-
-class BatchCache(Cache):
-    """Keys and values of the rows of one call.
-
-    Attributes:
-        columns: `(layers, 2, batch, heads, capacity, width of a head)`.
-        rows: `0 … batch - 1`.
-        positions: `(batch, new)` where the next forward pass writes; set it before.
-        width: How many columns the next pass sees; set it before.
-    """
-
-    def __init__(self, columns: torch.Tensor) -> None:
-        self.columns = columns
-        self.rows = torch.arange(columns.shape[2], device=columns.device)
-        self.positions = self.rows[:, None]
-        self.width = 0
-        super().__init__(layers=[_Layer(self, layer) for layer in range(columns.shape[0])])
-
-    @classmethod
-    def of(cls, slots: Sequence[Slot], shape: KeyShape, room: int) -> BatchCache:
-        """The slots' keys and values side by side, with room for further columns."""
-        capacity = in_blocks(max((len(slot.tokens) for slot in slots), default=0) + room)
-        # Zeros: what no query sees is multiplied by 0, and must not be nan.
-        columns = torch.zeros(
-            (shape.layers, 2, len(slots), shape.heads, capacity, shape.width), dtype=shape.dtype, device=shape.device
-        )
-        for row, slot in enumerate(slots):
-            if slot.kept is not None:
-                columns[:, :, row, :, : len(slot.tokens)] = slot.kept[:, :, :, : len(slot.tokens)]
-        return cls(columns)
-
-    def extended(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Write `(batch, heads, new, width)` keys and values at their positions; returns all columns in use."""
-        kept = self.columns[layer]  # (2, batch, heads, capacity, width)
-        copies = len(keys) // kept.shape[1]
-        for side, states in zip(kept, (keys[: kept.shape[1]], values[: kept.shape[1]]), strict=True):
-            if self.positions.shape[1] == 1:
-                side[self.rows, :, self.positions[:, 0]] = states[:, :, 0]
-            else:
-                side[self.rows[:, None], :, self.positions] = states.transpose(1, 2)
-        shown = kept[:, :, :, : self.width]
-        if copies > 1:  # of a single row
-            shown = shown.expand(-1, copies, -1, -1, -1)
-        return shown[0], shown[1]
-
-    def keep_rows(self, rows: torch.Tensor) -> None:
-        """Go on with some rows only."""
-        self.columns = self.columns[:, :, rows]
-        self.rows = torch.arange(len(rows), device=rows.device)
-
-
-def in_blocks(columns: int) -> int:
-    """The number of columns, rounded up to whole blocks."""
-    return -(-columns // BLOCK) * BLOCK
+MASKED: Final = -1e9
+"""Added to the scores of what must not be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +43,127 @@ class KeyShape:
     width: int
     dtype: torch.dtype
     device: torch.device
+
+    def zeros(self, *rows: int, columns: int) -> torch.Tensor:
+        """`(layers, 2, *rows, heads, columns, width)`: what no query sees is multiplied by 0, and must not be nan."""
+        shape = (self.layers, 2, *rows, self.heads, columns, self.width)
+        return torch.zeros(shape, dtype=self.dtype, device=self.device)
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """What is kept of one dialogue.
+
+    Attributes:
+        tokens: What has been computed, in order.
+        kept: `(layers, 2, heads, capacity, width)` keys and values; the first `len(tokens)` places are filled, and the
+            capacity is whole blocks.
+    """
+
+    tokens: list[int] = field(default_factory=list)
+    kept: torch.Tensor | None = None
+
+    def shared(self, tokens: Sequence[int]) -> int:
+        """How many tokens at the beginning are the same."""
+        mine = self.tokens
+        if mine == tokens[: len(mine)]:
+            return len(mine)
+        return next(i for i, (a, b) in enumerate(zip([*mine, -1], [*tokens, -2], strict=False)) if a != b)
+
+    def cut(self, length: int) -> None:
+        """Forget what stands behind the first `length` tokens."""
+        del self.tokens[length:]
+
+    def with_room(self, tokens: int, shape: KeyShape) -> torch.Tensor:
+        """`kept`, grown where it has no room for so many more tokens."""
+        end = len(self.tokens) + tokens
+        if self.kept is None or self.kept.shape[3] < end:
+            grown = shape.zeros(columns=in_blocks(end + max(SPARE, end // 4)))
+            if self.kept is not None:
+                grown[:, :, :, : len(self.tokens)] = self.kept[:, :, :, : len(self.tokens)]
+            self.kept = grown
+        return self.kept
+
+    def append(self, tokens: Sequence[int], computed: torch.Tensor, shape: KeyShape) -> None:
+        """Add tokens with their `(layers, 2, heads, len(tokens), width)` keys and values."""
+        start = len(self.tokens)
+        self.with_room(len(tokens), shape)[:, :, :, start : start + len(tokens)] = computed
+        self.tokens.extend(tokens)
+
+
+class Columns:
+    """Keys and values of some slots side by side, to which a token a row is added at a time.
+
+    Args:
+        slots: The slots, by row.
+        shape: Of their keys and values.
+        room: How many columns may be added.
+
+    Attributes:
+        rows: The rows that go on, by place.
+        lengths: How many columns each of them has filled, by place.
+    """
+
+    def __init__(self, slots: dict[int, Slot], shape: KeyShape, room: int) -> None:
+        self.rows = list(slots)
+        self.lengths = [len(slot.tokens) for slot in slots.values()]
+        self._slots = slots
+        self._shape = shape
+        capacity = in_blocks(max(self.lengths) + room)
+        self._columns = shape.zeros(len(slots), columns=capacity)
+        for place, (slot, length) in enumerate(zip(slots.values(), self.lengths, strict=True)):
+            if slot.kept is not None:
+                self._columns[:, :, place, :, :length] = slot.kept[:, :, :, :length]
+
+    @property
+    def layers(self) -> int:
+        """How many layers there are."""
+        return self._shape.layers
+
+    @property
+    def width(self) -> int:
+        """How many columns are in use, in whole blocks, once a token has been added to each row."""
+        return in_blocks(max(self.lengths) + 1)
+
+    def extended(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Write a layer's keys and values of one further token.
+
+        Args:
+            layer: Which layer.
+            keys: `(rows, heads, width)`, in the order of places.
+            values: As `keys`.
+
+        Returns:
+            `(rows, heads, columns, width)` keys and values of all columns in use.
+        """
+        kept = self._columns[layer, :, : len(self.rows)]
+        device = self._shape.device
+        places, at = torch.arange(len(self.rows), device=device), torch.tensor(self.lengths, device=device)
+        kept[0][places, :, at] = keys
+        kept[1][places, :, at] = values
+        shown = kept[:, :, :, : self.width]
+        return shown[0], shown[1]
+
+    def added(self) -> None:
+        """All layers have been extended."""
+        self.lengths = [length + 1 for length in self.lengths]
+
+    def end(self, row: int, tokens: Sequence[int]) -> None:
+        """Take a row out: what was added to it goes to its slot, with the tokens that it stands for."""
+        place = self.rows.index(row)
+        slot = self._slots[row]
+        start = len(slot.tokens)
+        if tokens:
+            slot.append(tokens, self._columns[:, :, place, :, start : start + len(tokens)], self._shape)
+        last = len(self.rows) - 1
+        if place < last:  # the last row takes the place: one copy, where closing up would copy all behind
+            width = self.lengths[last]
+            self._columns[:, :, place, :, :width] = self._columns[:, :, last, :, :width]
+            self._columns[:, :, place, :, width : self.lengths[place]] = 0
+            self.rows[place], self.lengths[place] = self.rows[last], self.lengths[last]
+        del self.rows[last], self.lengths[last]
+
+
+def in_blocks(columns: int) -> int:
+    """The number of columns, rounded up to whole blocks."""
+    return -(-columns // BLOCK) * BLOCK
