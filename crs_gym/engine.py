@@ -90,6 +90,10 @@ class TurnRecord:
         """The recommender's turn."""
         return self.agents.turn(self.i)
 
+    def reasoning(self) -> str:
+        """The thoughts behind the recommender's turn."""
+        return self.agents.reasonings[self.i] if self.agents.reasonings else ""
+
     def user(self) -> UserTurn | None:
         """The user's turn; `None` if the simulator failed."""
         return None if self.i in self.errors else self.users.turn(self.i)

@@ -213,6 +213,7 @@ def observation_of(engine: DialogueEngine, row: int, game: Game, target_aware: b
         "k": game.config.k,
         "depth": game.config.depth,
         "key": derived_key(episode.key, "agent", turn),
+        "thoughts": tuple(record.reasoning() for record in engine.log(row)),
     }
     if target_aware:
         return OracleObservation(**seen, targets=episode.task.targets)  # type: ignore[arg-type]

@@ -77,7 +77,7 @@ class AgentSubject:
     ) -> Observation:
         key = derived_key("conformance", task.task_id, turn)
         if self._sees_targets:
-            return OracleObservation(tuple(messages), turn, max_turns, k, depth, key, task.targets)
+            return OracleObservation(tuple(messages), turn, max_turns, k, depth, key, targets=task.targets)
         return Observation(tuple(messages), turn, max_turns, k, depth, key)
 
     @cached_property

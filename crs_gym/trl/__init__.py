@@ -1,0 +1,1 @@
+"""Training with trl: multi-turn GRPO over the engine."""
