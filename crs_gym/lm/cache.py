@@ -44,10 +44,22 @@ class KeyShape:
     dtype: torch.dtype
     device: torch.device
 
-    def zeros(self, *rows: int, columns: int) -> torch.Tensor:
-        """`(layers, 2, *rows, heads, columns, width)`: what no query sees is multiplied by 0, and must not be nan."""
-        shape = (self.layers, 2, *rows, self.heads, columns, self.width)
-        return torch.zeros(shape, dtype=self.dtype, device=self.device)
+    def zeros(self, columns: int) -> torch.Tensor:
+        """`(layers, 2, heads, columns, width)`: what no query sees is multiplied by 0, and must not be nan."""
+        return torch.zeros(self._sizes((), columns), dtype=self.dtype, device=self.device)
+
+    def side_by_side(self, slots: Sequence[Slot], columns: int) -> torch.Tensor:
+        """`(layers, 2, slots, heads, columns, width)`: what the slots hold, zeros behind it."""
+        sides = torch.empty(self._sizes((len(slots),), columns), dtype=self.dtype, device=self.device)
+        for place, slot in enumerate(slots):
+            length = len(slot.tokens)
+            if slot.kept is not None:
+                sides[:, :, place, :, :length] = slot.kept[:, :, :, :length]
+            sides[:, :, place, :, length:] = 0
+        return sides
+
+    def _sizes(self, rows: Sequence[int], columns: int) -> tuple[int, ...]:
+        return (self.layers, 2, *rows, self.heads, columns, self.width)
 
 
 @dataclass(slots=True, eq=False)
@@ -78,7 +90,7 @@ class Slot:
         """`kept`, grown where it has no room for so many more tokens."""
         end = len(self.tokens) + tokens
         if self.kept is None or self.kept.shape[3] < end:
-            grown = shape.zeros(columns=in_blocks(end + max(SPARE, end // 4)))
+            grown = shape.zeros(in_blocks(end + max(SPARE, end // 4)))
             if self.kept is not None:
                 grown[:, :, :, : len(self.tokens)] = self.kept[:, :, :, : len(self.tokens)]
             self.kept = grown
@@ -110,10 +122,7 @@ class Columns:
         self._slots = slots
         self._shape = shape
         capacity = in_blocks(max(self.lengths) + room)
-        self._columns = shape.zeros(len(slots), columns=capacity)
-        for place, (slot, length) in enumerate(zip(slots.values(), self.lengths, strict=True)):
-            if slot.kept is not None:
-                self._columns[:, :, place, :, :length] = slot.kept[:, :, :, :length]
+        self._columns = shape.side_by_side(list(slots.values()), capacity)
 
     @property
     def layers(self) -> int:

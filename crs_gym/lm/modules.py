@@ -145,10 +145,7 @@ class _PrefillCache(_Cache):
 
     def __init__(self, slots: Sequence[Slot], shape: KeyShape, longest: int) -> None:
         super().__init__(shape.layers, in_blocks(max(len(slot.tokens) for slot in slots) + longest))
-        self.columns = shape.zeros(len(slots), columns=self.width)
-        for row, slot in enumerate(slots):
-            if slot.kept is not None:
-                self.columns[:, :, row, :, : len(slot.tokens)] = slot.kept[:, :, :, : len(slot.tokens)]
+        self.columns = shape.side_by_side(slots, self.width)
 
     def extended(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """See `_Cache`."""
