@@ -3,7 +3,7 @@
 interface.py            what every model answers
 loading.py              from a name to a model
 weights.py              where weights are found; behind it wheels, hub, gguf, made_once, model_folder, revision
-transformers_model.py   weights on this machine; behind it decoding, cache, attention
+transformers_model.py   weights on this machine; behind it decoding, forward, llama, modules, cache, attention
 endpoint/               any server that speaks OpenAI's protocol
 scripted.py             given lines, for tests
 noise.py                keyed noise for sampling

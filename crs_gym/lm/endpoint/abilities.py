@@ -25,8 +25,8 @@ CONTINUED: Final = 2
 opening of the next one make it longer than that."""
 
 NO_PREFIX: Final = (
-    "this server does not go on with a message of the assistant (`Chat.prefix`): vLLM and SGLang do; else use prompts "
-    "without a prefix"
+    "this server does not go on with a message of the assistant (`Chat.prefix`), so no probabilities can be read "
+    "behind one: vLLM and SGLang do; else use prompts without a prefix"
 )
 
 _TOKEN_ID: Final = re.compile(r"token_id[:_]\d+")
@@ -126,27 +126,52 @@ class Abilities:
         )
         return Reading.TEXT, reply.model
 
-    async def require_continuing(self) -> None:
-        """Make sure that the server goes on with the assistant's message, by the length of the prompt that it reports.
+    async def continues(self) -> bool:
+        """Whether the server goes on with the assistant's message, by the length of the prompt that it reports.
 
         A server that passes over the fields for it would close the message and begin another one.
-
-        Raises:
-            LanguageModelError: It does not, or it cannot be told.
         """
-        if not await self._once("continuing", self._find_continuing):
-            raise LanguageModelError(f"model {self._model!r}: {NO_PREFIX}")
+        return await self._once("continuing", self._find_continuing)
 
     async def _find_continuing(self) -> bool:
-        lengths = []
+        lengths: list[int] = []
+        why = "it closes the message and begins another"
         for prefix in ("", "A"):
             try:
                 reply = await self._ask(chat_request(self._model, Chat(_HELLO, prefix)).asking(max_tokens=1))
             except RefusedError as refusal:
-                raise LanguageModelError(f"{refusal}. {NO_PREFIX}") from None
+                if not prefix:
+                    raise
+                why = str(refusal)
+                break
+            if reply.prompt_tokens is None:
+                why = "it does not say how long a prompt is, so it cannot be told"
+                break
             lengths.append(reply.prompt_tokens)
-        short, long = lengths
-        return short is not None and long is not None and 0 <= long - short <= CONTINUED
+        if len(lengths) == 2 and 0 <= lengths[1] - lengths[0] <= CONTINUED:
+            return True
+        warnings.warn(
+            f"model {self._model!r}: this server does not go on with a message of the assistant ({why}). It is told "
+            "the beginning instead, and may not keep to it; vLLM and SGLang go on",
+            stacklevel=2,
+        )
+        return False
+
+    async def takes_min_p(self, request: Request) -> bool:
+        """Whether the server draws with `min_p`; one that does not is asked without it."""
+        return await self._once("min_p", partial(self._find_min_p, request))
+
+    async def _find_min_p(self, request: Request) -> bool:
+        try:
+            await self._ask(request.asking(max_tokens=1, min_p=0.05))
+        except RefusedError as refusal:
+            await self._ask(request.asking(max_tokens=1))  # else it refuses more than that, and says what
+            warnings.warn(
+                f"model {self._model!r}: this server does not draw with min_p ({refusal}). It draws from all tokens",
+                stacklevel=2,
+            )
+            return False
+        return True
 
     async def names(self, reading: Reading, words: Sequence[str]) -> list[list[str]]:
         """How the server may write the first token of each word, best first.

@@ -7,6 +7,7 @@ import os
 import weakref
 from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -26,7 +27,9 @@ from crs_gym.lm.endpoint.protocol import (
     answer,
     read_requests,
     sampled,
+    told_to_begin,
     whole_request,
+    without_beginning,
 )
 from crs_gym.lm.interface import Chat, Generation, Prompt, Sampling, until_stop
 from crs_gym.numeric import DoubleArray
@@ -56,8 +59,9 @@ class EndpointModel:
       token id from vLLM, by text from others. A word below these gets at most what they leave. Where the server gives
       none (`transformers serve`, some models of OpenAI), the model writes up to 8 tokens at temperature 0, and the
       word that it writes gets 0.9: a stand-in, of which a warning tells.
-    - `Chat.prefix` needs a server that goes on with the assistant's message (vLLM, SGLang); with another one the row
-      holds an error.
+    - `Chat.prefix` is gone on with where the server can (vLLM, SGLang). Another one is told to begin with it, of which
+      a warning tells; a row that is to be read behind a prefix holds an error there.
+    - `min_p` is left out for a server that refuses it, of which a warning tells.
     - A seed made from the row's key is sent. Most servers that know it give the same text again, but none is bound to,
       and one that batches requests may differ by rounding.
 
@@ -186,7 +190,10 @@ class EndpointModel:
             nothing: NDArray[Any] = np.empty((0, len(words)))
             return nothing
         reading, _ = await self._abilities.reading(requests[0].path)
-        await self._check(prompt)
+        if isinstance(prompt, Chat) and prompt.prefix and not await self._abilities.continues():
+            from crs_gym.lm.endpoint.abilities import NO_PREFIX
+
+            raise LanguageModelError(f"model {self._model!r}: {NO_PREFIX}")
         names = await self._abilities.names(reading, words)
         replies = await asyncio.gather(*(self._ask(reading.asking(request)) for request in requests))
         return np.stack([_read_off(reading, reply, names, words) for reply in replies])
@@ -205,17 +212,18 @@ class EndpointModel:
         return self._rows([self._generate(prompt, sampling, key) for prompt, key in pairs])
 
     async def _generate(self, prompt: Prompt | Chat, sampling: Sampling, key: int) -> Generation:
-        await self._check(prompt)
-        reply = await self._ask(sampled(whole_request(self._model, prompt), sampling, key))
-        text, stopped = until_stop(reply.text, sampling.stop)
+        told = ""
+        if isinstance(prompt, Chat) and prompt.prefix and not await self._abilities.continues():
+            prompt, told = told_to_begin(prompt), prompt.prefix
+        request = whole_request(self._model, prompt)
+        if sampling.min_p > 0.0 and not await self._abilities.takes_min_p(request):
+            sampling = replace(sampling, min_p=0.0)
+        reply = await self._ask(sampled(request, sampling, key))
+        text, stopped = until_stop(without_beginning(reply.text, told) if told else reply.text, sampling.stop)
         return Generation(text, stopped or reply.finished)
 
     def forget(self, slots: Sequence[Hashable]) -> None:
         """Nothing is kept here for a dialogue."""
-
-    async def _check(self, prompt: Prompt | Chat) -> None:
-        if isinstance(prompt, Chat) and prompt.prefix:
-            await self._abilities.require_continuing()
 
     async def _ask(self, request: Request) -> Answer:
         return answer(request, await self._post(request.path, {**request.body, **self._extra}))

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from crs_gym.errors import LanguageModelError
-from crs_gym.lm.interface import Chat, Prompt, Sampling
+from crs_gym.lm.interface import Chat, ChatMessage, Prompt, Sampling
 from crs_gym.randomness import derived_key
 
 TOP: Final = 20
@@ -81,6 +81,18 @@ def chat_request(model: str, chat: Chat) -> Request:
         messages.append({"role": "assistant", "content": chat.prefix})
         body |= CONTINUE
     return Request(CHAT_PATH, body)
+
+
+def told_to_begin(chat: Chat) -> Chat:
+    """The chat without its prefix, and with the order to begin with it."""
+    *earlier, last = chat.messages
+    order = f"{last.content}\n\n(Begin your answer with exactly these words: {chat.prefix})"
+    return Chat((*earlier, ChatMessage(last.role, order)))
+
+
+def without_beginning(text: str, beginning: str) -> str:
+    """What follows a beginning that the model was told; the whole text if it did not keep to it."""
+    return text.lstrip().removeprefix(beginning.strip())
 
 
 def text_request(model: str, text: str) -> Request:
