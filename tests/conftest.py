@@ -1,21 +1,28 @@
-"""Language models for tests: a tiny one, made here, and the real weights, where they are installed."""
+"""For all tests: language models, tiny and real; the real corpora; how properties are checked and Ctrl-C is heard."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tiny_models import need_transformers, write_tiny_adapter, write_tiny_model
+from corpora import need_corpora
+from hypothesis import HealthCheck, settings
+from tiny_models import need_transformers, write_chat_model, write_user_adapter, write_user_model
 
 from crs_gym.cache_folder import cache_folder
 from crs_gym.errors import WeightsError
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a process in the background: Ctrl-C is under test here
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes says how busy the machine is, not what the code does.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("any machine")
 
 ORDINARY_CACHE = cache_folder()
 """As it is outside the tests, of which many have a cache of their own."""
@@ -46,11 +53,18 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TinyModel]:
     from crs_gym.lm.loading import load_language_model
 
     folder = tmp_path_factory.mktemp("tiny")
-    base = write_tiny_model(folder / "base")
-    model = TinyModel(base, write_tiny_adapter(folder / "adapter", base))
+    base = write_user_model(folder / "base")
+    model = TinyModel(base, write_user_adapter(folder / "adapter", base))
     loaded = load_language_model(str(model.base), adapter=model.adapter)
     yield model
     del loaded
+
+
+@pytest.fixture(scope="session")
+def chat_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny model with a chat format. Nothing is to be written into it."""
+    need_transformers()
+    return write_chat_model(tmp_path_factory.mktemp("chat"))
 
 
 @pytest.fixture(scope="session")
@@ -70,17 +84,25 @@ def smollm2() -> Path:
 
 
 @pytest.fixture(scope="session")
-def share_models() -> Callable[[Path], None]:
-    """Lets a test's own cache hold the models of the ordinary one, so that they are not converted anew."""
+def real_data() -> Path:
+    """The folder of the real corpora, all three."""
+    return need_corpora("redial", "opendialkg", "inspired")
 
-    def share(cache: Path) -> None:
-        models = ORDINARY_CACHE / "models"
-        with contextlib.suppress(OSError):  # then they are converted again
-            models.mkdir(parents=True, exist_ok=True)
-            cache.mkdir(parents=True, exist_ok=True)
-            (cache / "models").symlink_to(models, target_is_directory=True)
 
-    return share
+@pytest.fixture(scope="session")
+def real_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache in which a real corpus is parsed once for all tests that read it, in all processes of pytest-xdist.
+
+    It holds the models of the ordinary cache, too, so that they are not converted anew.
+    """
+    base = tmp_path_factory.getbasetemp()
+    cache = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "real-cache"
+    models = ORDINARY_CACHE / "models"
+    with contextlib.suppress(OSError):  # another process was first; or else they are converted again
+        models.mkdir(parents=True, exist_ok=True)
+        cache.mkdir(parents=True, exist_ok=True)
+        (cache / "models").symlink_to(models, target_is_directory=True)
+    return cache
 
 
 def is_missing(error: WeightsError) -> bool:

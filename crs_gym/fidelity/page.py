@@ -9,6 +9,7 @@ from typing import Any, Final
 from crs_gym.fidelity import shown
 from crs_gym.fidelity.findings import Report, Settings
 from crs_gym.fidelity.plots import plots_of
+from crs_gym.pages import environment
 from crs_gym.trace_store import write_file
 from crs_gym.transcript import one_line
 
@@ -28,17 +29,9 @@ def write_page(report: Report, folder: Path | str) -> Path:
 
 def render(report: Report) -> str:
     """The page of a report."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("crs_gym.fidelity"),
-        autoescape=True,  # every text on the page, whoever wrote it
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(figure=shown.figure, interval=shown.interval, duration=shown.duration, words=one_line)
-    environment.tests["judged"] = lambda row: bool(row.wanted)
+    templates = environment("crs_gym.fidelity")
+    templates.filters.update(figure=shown.figure, interval=shown.interval, duration=shown.duration, words=one_line)
+    templates.tests["judged"] = lambda row: bool(row.wanted)
     values: dict[str, Any] = {
         "report": report,
         "facts": facts(report.settings),
@@ -48,7 +41,7 @@ def render(report: Report) -> str:
         "state": shown.state,
         "judged": [(section, row) for section in report.sections for row in section.rows if row.wanted],
     }
-    return environment.get_template("fidelity.html.j2").render(values) + "\n"
+    return templates.get_template("fidelity.html.j2").render(values) + "\n"
 
 
 def facts(settings: Settings) -> list[tuple[str, str]]:

@@ -2,51 +2,19 @@
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from crs_gym.fidelity.findings import Distribution, Estimate, Section, Unit
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from crs_gym.pages.svg import FONT, Plot, Sheet
 
 WIDTH: Final = 460.0
-"""Width of a plot in its own units, near to what it has on the page."""
-FONT: Final = 11.0
+"""Of a plot in its own units; see `Sheet`."""
 _ROW: Final = 22.0
 _LETTER: Final = 5.9
 
-# Drawn as stand-ins, which become the style sheet's variables: one plot serves light and dark mode.
-_TONES: Final = {
-    "ink": "#fe0001",
-    "muted": "#fe0101",
-    "line": "#fe0201",
-    "simulator": "#fe0301",
-    "people": "#fe0401",
-    "reference": "#fe0501",
-}
-_NAMES: Final = {colour: name for name, colour in _TONES.items()}
-_STYLE: Final[Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "crs-gym",
-    "text.parse_math": False,
-    "font.size": FONT,
-    "font.family": ["DejaVu Sans"],
-}
-
-
-@dataclass(frozen=True)
-class Plot:
-    """One plot: SVG, with what to read in it."""
-
-    title: str
-    caption: str
-    svg: str
+_SHEET: Final = Sheet(WIDTH, ("ink", "muted", "line", "simulator", "people", "reference"))
 
 
 @dataclass(frozen=True)
@@ -121,15 +89,15 @@ a line is drawn."""
 def whiskers(dots: Sequence[Dot], unit: Unit, mark: float | None, name: str, description: str) -> str:
     """One row a figure: a dot with its 95% interval, and the figure at the right."""
     factor = 100.0 if unit == "share" else 1.0
-    with _canvas(len(dots) * _ROW + 34) as figure:
-        axes = _axes(figure, left=_LETTER * max(len(dot.label) for dot in dots) + 16, right=46, bottom=28)
+    with _SHEET.canvas(len(dots) * _ROW + 34) as figure:
+        axes = _SHEET.place(figure, _LETTER * max(len(dot.label) for dot in dots) + 16, right=46, top=6, bottom=28)
         axes.set_ylim(len(dots) - 0.5, -0.5)
         axes.set_yticks([])
-        axes.grid(axis="x", color=_TONES["line"], linewidth=0.8)
+        axes.grid(axis="x", color=_SHEET.tone("line"), linewidth=0.8)
         if mark is not None:
-            axes.axvline(mark * factor, color=_TONES["muted"], linewidth=1, linestyle=(0, (1, 2)))
+            axes.axvline(mark * factor, color=_SHEET.tone("muted"), linewidth=1, linestyle=(0, (1, 2)))
         for i, dot in enumerate(dots):
-            colour = _TONES[dot.tone]
+            colour = _SHEET.tone(dot.tone)
             value, low, high = dot.estimate.value, dot.estimate.low, dot.estimate.high
             if low is not None and high is not None:
                 axes.plot([low * factor, high * factor], [i, i], color=colour, linewidth=2.4, alpha=0.55, clip_on=False)
@@ -139,8 +107,8 @@ def whiskers(dots: Sequence[Dot], unit: Unit, mark: float | None, name: str, des
             _beside(axes, i, 0, -9, dot.label, muted=dot.tone == "reference")
         if unit == "share":
             axes.set_xlim(0, max(5.0, axes.get_xlim()[1]))
-            axes.set_xlabel("%", color=_TONES["muted"], fontsize=FONT - 1)
-        return _render(figure, name, description)
+            axes.set_xlabel("%", color=_SHEET.tone("muted"), fontsize=FONT - 1)
+        return _SHEET.render(figure, name, description)
 
 
 def bars(shares: Distribution, name: str) -> str:
@@ -149,46 +117,23 @@ def bars(shares: Distribution, name: str) -> str:
     tones = ["people" if side == "people" else "simulator" for side in sides]
     if tones.count("simulator") > 1:
         tones[-1] = "reference"
-    with _canvas(len(shares.labels) * _ROW + 58) as figure:
-        axes = _axes(figure, left=_LETTER * max(map(len, shares.labels)) + 16, right=14, bottom=28, top=24)
+    with _SHEET.canvas(len(shares.labels) * _ROW + 58) as figure:
+        axes = _SHEET.place(figure, _LETTER * max(map(len, shares.labels)) + 16, right=14, top=24, bottom=28)
         axes.set_ylim(len(shares.labels) - 0.5, -0.5)
         axes.set_yticks([])
-        axes.grid(axis="x", color=_TONES["line"], linewidth=0.8)
+        axes.grid(axis="x", color=_SHEET.tone("line"), linewidth=0.8)
         height = 0.72 / len(sides)
         for number, (side, tone) in enumerate(zip(sides, tones, strict=True)):
             places = [i - 0.36 + height * (number + 0.5) for i in range(len(shares.labels))]
-            axes.barh(places, [100 * share for share in shares.sides[side]], height * 0.9, color=_TONES[tone])
+            axes.barh(places, [100 * share for share in shares.sides[side]], height * 0.9, color=_SHEET.tone(tone))
             left = sum(len(other) * _LETTER + 34 for other in sides[:number])
-            axes.annotate("■", (0, 1), (left, 8), "axes fraction", "offset points", color=_TONES[tone])
-            axes.annotate(side, (0, 1), (left + 14, 8), "axes fraction", "offset points", color=_TONES["ink"])
+            axes.annotate("■", (0, 1), (left, 8), "axes fraction", "offset points", color=_SHEET.tone(tone))
+            axes.annotate(side, (0, 1), (left + 14, 8), "axes fraction", "offset points", color=_SHEET.tone("ink"))
         for i, label in enumerate(shares.labels):
             _beside(axes, i, 0, -9, label)
         axes.set_xlim(0, None)
-        axes.set_xlabel("%", color=_TONES["muted"], fontsize=FONT - 1)
-        return _render(figure, name, shares.title)
-
-
-@contextmanager
-def _canvas(height: float) -> Iterator[Figure]:
-    from matplotlib import rc_context, rcdefaults, rcParams
-    from matplotlib.figure import Figure
-
-    with rc_context():
-        rcdefaults()  # no matplotlibrc of the reader's: the same bytes everywhere
-        rcParams.update(_STYLE)
-        yield Figure(figsize=(WIDTH / 72, height / 72), facecolor="none")
-
-
-def _axes(figure: Figure, *, left: float, right: float, bottom: float, top: float = 6.0) -> Any:
-    width, height = figure.get_size_inches() * 72
-    axes: Any = figure.add_axes(
-        (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height),
-        facecolor="none",
-    )
-    axes.spines[["left", "right", "top", "bottom"]].set_visible(False)
-    axes.tick_params(length=0, labelsize=FONT - 1, labelcolor=_TONES["muted"], pad=4)
-    axes.set_axisbelow(True)
-    return axes
+        axes.set_xlabel("%", color=_SHEET.tone("muted"), fontsize=FONT - 1)
+        return _SHEET.render(figure, name, shares.title)
 
 
 def _beside(axes: Any, row: int, side: int, offset: float, text: str, *, muted: bool = False) -> None:
@@ -200,27 +145,5 @@ def _beside(axes: Any, row: int, side: int, offset: float, text: str, *, muted: 
         textcoords="offset points",
         ha="right",
         va="center",
-        color=_TONES["muted" if muted else "ink"],
+        color=_SHEET.tone("muted" if muted else "ink"),
     )
-
-
-def _render(figure: Figure, name: str, description: str) -> str:
-    """The figure as an SVG element of a page, with the page's colours and font."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :].strip()
-    for pattern in (r"<metadata>.*?</metadata>", r"<style.*?</style>", r"<!--.*?-->"):
-        text = re.sub(pattern, "", text, flags=re.S)
-    text = text.replace("xlink:href=", "href=")
-    head, rest = text.split(">", 1)
-    box = re.search(r'viewBox="([^"]*)"', head)
-    if box is None:
-        raise ValueError("an SVG without a viewBox: is it matplotlib's?")
-    rest = re.sub(r' id="([^"]*)"', rf' id="{name}-\1"', rest)
-    rest = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", rest)
-    rest = re.sub(r"#fe[0-9a-f]{2}01\b", lambda match: f"var(--{_NAMES[match[0]]})", rest)
-    rest = re.sub(r"\bfont-family: [^;\"]*;? ?", "", rest)
-    rest = re.sub(r"\bfont: ([^;\"]*?[\d.]+px) [^;\"]*", r"font: \1 var(--font)", rest)
-    rest = re.sub(r">\s+<", "><", rest)
-    return f'<svg viewBox="{box[1]}" role="img" aria-label="{escape(description, quote=True)}">{rest}'

@@ -8,12 +8,12 @@ from typing import Final, Literal
 
 from crs_gym.evaluation.results import AgentResults, Results
 from crs_gym.leaderboard.runs import short_name
+from crs_gym.pages.svg import HUES
 
 Kind = Literal["agent", "ceiling", "adversary"]
 
-PALETTE: Final = 8
-"""How many colours agents have (`--agent-0` … in the style sheet); then they come again with another marker."""
 _MARKERS: Final = ("o", "s", "D", "^", "v", "P")
+"""One for each time that the page's hues come again."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def looks_of(all_results: Iterable[Results]) -> Mapping[str, Look]:
             kind = kind_of(agent)
             number = used[kind]
             used[kind] += 1
-            tone = f"agent-{number % PALETTE}" if kind == "agent" else kind
-            turn = number // PALETTE if kind == "agent" else number
+            tone = f"hue-{number % HUES}" if kind == "agent" else kind
+            turn = number // HUES if kind == "agent" else number
             looks[agent.name] = Look(
                 name=agent.name,
                 label=short_name(agent.name),

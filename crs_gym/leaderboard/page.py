@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from crs_gym.errors import TraceError
 from crs_gym.leaderboard.control import Control, controls
 from crs_gym.leaderboard.dialogues import Scene, scenes
 from crs_gym.leaderboard.guards import Guard, guards_of
 from crs_gym.leaderboard.looks import Look, looks_of
-from crs_gym.leaderboard.plots import Plot, plots_of
+from crs_gym.leaderboard.plots import plots_of
 from crs_gym.leaderboard.reproduce import Recipe, recipe
 from crs_gym.leaderboard.runs import Run, leading_metric, read_run, short_name
 from crs_gym.leaderboard.standings import Standings, columns_for_lead, cross_table, standings
+from crs_gym.pages import Plot, environment
 from crs_gym.trace_store import write_file
 
 _CONTROLS: Final = {
@@ -90,8 +91,10 @@ def render(runs: Sequence[Run]) -> str:
     ]
     cross = cross_table(runs, looks) if len(runs) > 1 else []
     leads = [columns_for_lead(run.results).heading for run in runs]
-    template = _environment().get_template("report.html.j2")
-    return plain(template.render(sections=sections, cross=cross, leads=leads)) + "\n"
+    templates = environment("crs_gym.leaderboard")
+    templates.filters["short"] = short_name
+    templates.globals["leading_metric"] = leading_metric
+    return plain(templates.get_template("report.html.j2").render(sections=sections, cross=cross, leads=leads)) + "\n"
 
 
 def _section(name: str, title: str, run: Run, looks: Mapping[str, Look], control: Control | None) -> Section:
@@ -140,22 +143,6 @@ def _titles(runs: Sequence[Run]) -> list[str]:
         title if titles.count(title) == 1 else f"{title} · {run.folder.directory.resolve().name}"
         for title, run in zip(titles, runs, strict=True)
     ]
-
-
-def _environment() -> Any:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("crs_gym.leaderboard"),
-        autoescape=True,  # every text on the page, whoever wrote it
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=False,
-    )
-    environment.filters["short"] = short_name
-    environment.globals["leading_metric"] = leading_metric
-    return environment
 
 
 def plain(text: str) -> str:

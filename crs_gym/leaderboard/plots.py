@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from crs_gym.leaderboard import bars, curves, rows
 from crs_gym.leaderboard.looks import Look
 from crs_gym.leaderboard.runs import Run, short_name
-
-
-@dataclass(frozen=True)
-class Plot:
-    """One plot: SVG, with what to read in it."""
-
-    title: str
-    caption: str
-    svg: str
+from crs_gym.pages import Plot
 
 
 def plots_of(run: Run, looks: Mapping[str, Look], prefix: str) -> list[Plot]:

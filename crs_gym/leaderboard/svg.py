@@ -1,138 +1,27 @@
-"""Plots as inline SVG: drawn by matplotlib, coloured by the page's style sheet, the same bytes for the same figures.
-
-Colours are drawn as stand-ins and become CSS variables, so one plot serves light and dark mode; texts stay texts in
-the page's own font.
-"""
+"""What the report's plots are drawn on: the colours of agents, reward terms and outcomes on the sheet of all pages."""
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from html import escape
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from crs_gym.leaderboard.looks import PALETTE
+from crs_gym.pages.svg import FONT, HUES, Sheet
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+__all__ = ["FONT", "TERMS", "WIDTH", "canvas", "clean", "place", "render", "tone"]
 
 WIDTH: Final = 420.0
-"""Width of a plot in its own units, near to what it has on the page, so that 11 units of text are some 11 pixels."""
-FONT: Final = 11.0
-
+"""Of a plot in its own units; see `Sheet`."""
 TERMS: Final = 6
 """How many colours reward terms have (`--term-0` …)."""
-_TONES: Final = (
-    "ink",
-    "muted",
-    "line",
-    "card",
-    "ceiling",
-    "adversary",
-    "accepted",
-    "left",
-    "truncated",
-    "errored",
-    "on-accepted",
-    "on-left",
-    "on-truncated",
-    "on-errored",
-    *(f"agent-{i}" for i in range(PALETTE)),
-    *(f"term-{i}" for i in range(TERMS)),
+_OUTCOMES: Final = ("accepted", "left", "truncated", "errored")
+_SHEET: Final = Sheet(
+    WIDTH,
+    (
+        *("ink", "muted", "line", "card", "ceiling", "adversary"),
+        *_OUTCOMES,
+        *(f"on-{outcome}" for outcome in _OUTCOMES),
+        *(f"hue-{i}" for i in range(HUES)),
+        *(f"term-{i}" for i in range(TERMS)),
+    ),
 )
-_STAND_INS: Final = {name: f"#fe{number:02x}01" for number, name in enumerate(_TONES)}
-_NAMES: Final = {stand_in: name for name, stand_in in _STAND_INS.items()}
-
-_STYLE: Final[Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "crs-gym",
-    "text.parse_math": False,  # a name may hold dollar signs
-    "font.size": FONT,
-    "font.family": ["DejaVu Sans"],  # comes with matplotlib; measures texts here, and is replaced on the page
-    "hatch.linewidth": 1.0,
-    "axes.unicode_minus": True,
-}
-
-
-def tone(name: str) -> str:
-    """The stand-in for a colour of the style sheet.
-
-    Raises:
-        KeyError: There is no such colour.
-    """
-    return _STAND_INS[name]
-
-
-@contextmanager
-def canvas(height: float) -> Iterator[Figure]:
-    """An empty figure of `WIDTH` x `height` units, under the page's style."""
-    from matplotlib import rc_context, rcdefaults, rcParams
-    from matplotlib.figure import Figure
-
-    with rc_context(), warnings.catch_warnings():
-        rcdefaults()  # no matplotlibrc of the reader's: the same bytes everywhere
-        rcParams.update(_STYLE)
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # the page's own font will have it
-        yield Figure(figsize=(WIDTH / 72, height / 72), facecolor="none")
-
-
-def place(figure: Figure, left: float, right: float, top: float, bottom: float) -> Any:
-    """Axes without a frame, with margins in units."""
-    width, height = figure.get_size_inches() * 72
-    axes = figure.add_axes(
-        (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height),
-        facecolor="none",
-    )
-    axes.spines[["left", "right", "top", "bottom"]].set_visible(False)
-    axes.tick_params(length=0, labelsize=FONT - 1, labelcolor=tone("muted"), pad=4)
-    axes.set_axisbelow(True)
-    return axes
-
-
-def render(figure: Figure, name: str, description: str) -> str:
-    """The figure as an SVG element.
-
-    Args:
-        figure: From `canvas`, within whose context this is called.
-        name: Unique on the page; what the plot's inner references begin with.
-        description: What the plot shows, for those who do not see it.
-    """
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return clean(buffer.getvalue(), name, description)
-
-
-def clean(text: str, name: str, description: str) -> str:
-    """An SVG document of matplotlib as an element of a page."""
-    text = text[text.index("<svg") :].strip()
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-    text = re.sub(r"<style.*?</style>", "", text, count=1, flags=re.S)
-    text = re.sub(r"<!--.*?-->", "", text, flags=re.S)
-    text = text.replace("xlink:href=", "href=")
-    head, rest = text.split(">", 1)
-    box = re.search(r'viewBox="([^"]*)"', head)
-    if box is None:
-        raise ValueError("an SVG without a viewBox: is it matplotlib's?")
-    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', rest))
-    rest = re.sub(r' id="([^"]*)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", rest)
-    rest = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", rest)
-    rest = re.sub(r"#fe[0-9a-f]{2}01\b", lambda m: f"var(--{_NAMES[m[0]]})", rest)
-    rest = re.sub(r"\bfont-family: [^;\"]*;? ?", "", rest)  # the page's own, inherited
-    rest = re.sub(r"\bfont: ([^;\"]*?[\d.]+px) [^;\"]*", r"font: \1 var(--font)", rest)  # older matplotlib's way
-    rest = re.sub(r' transform="rotate\(-?0[ )][^"]*"', "", rest)
-    rest = _tag_by_tag(rest)
-    rest = re.sub(r">\s+<", "><", rest)
-    described = escape(description, quote=True)
-    return f'<svg viewBox="{box[1]}" role="img" aria-label="{described}">{rest}'
-
-
-def _tag_by_tag(text: str) -> str:
-    """Numbers within tags with two decimals; texts stay as they are."""
-    return re.sub(
-        r"<[^>]*>",
-        lambda tag: re.sub(r"-?\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), tag[0]),
-        text,
-    )
+tone, canvas, place = _SHEET.tone, _SHEET.canvas, _SHEET.place
+render, clean = _SHEET.render, _SHEET.clean

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from agent_play import Game
+from corpora import need_corpora
 
 from crs_gym.agent import OracleObservation
 from crs_gym.task import Message
 from crs_gym.turns import AgentTurn
 from crs_gym.worlds import World, load_world
-
-REAL_DATA = Path(os.environ.get("CRS_GYM_DATA") or Path(__file__).parents[3] / "shared" / "data")
 
 
 @pytest.fixture(scope="session")
@@ -22,12 +20,11 @@ def sample() -> World:
 
 
 @pytest.fixture(scope="session")
-def redial(tmp_path_factory: pytest.TempPathFactory) -> World:
-    if not (REAL_DATA / "redial" / "redial_dataset.zip").is_file():
-        pytest.skip(f"the real corpora are not in {REAL_DATA} (set CRS_GYM_DATA)")
+def redial(real_cache: Path) -> World:
+    data = need_corpora("redial")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CRS_GYM_DATA", str(REAL_DATA))
-        patch.setenv("CRS_GYM_CACHE", str(tmp_path_factory.mktemp("agents-cache")))
+        patch.setenv("CRS_GYM_DATA", str(data))
+        patch.setenv("CRS_GYM_CACHE", str(real_cache))
         return load_world("redial")
 
 

@@ -33,7 +33,7 @@ def ridge_without_itself(lists: list[list[int]], l2: float) -> np.ndarray:
     return weights
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sessions, st.sampled_from([0.5, 3.0, 200.0]))
 def test_ease_is_a_ridge_regression_for_each_item_on_the_others(lists: list[list[int]], l2: float) -> None:
     model = fit_ease(HandMadeWorld(lists, N).sessions(), N, l2)
@@ -85,7 +85,7 @@ def test_item_knn_by_hand() -> None:
     assert not scores[1].any()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(sessions)
 def test_item_knn_is_the_cosine_when_nothing_shrinks(lists: list[list[int]]) -> None:
     x = np.zeros((len(lists), N))

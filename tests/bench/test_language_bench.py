@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +11,6 @@ import pytest
 pytest.importorskip("torch", reason='needs pip install "crs-gym[llm]"')
 pytest.importorskip("transformers", reason='needs pip install "crs-gym[llm]"')
 
-sys.path.append(str(Path(__file__).parents[1] / "lm"))
-
-from serving import save_tiny_model
 
 from crs_gym.bench import language_envs
 from crs_gym.bench.language import (
@@ -36,11 +32,6 @@ from crs_gym.cli.bench import Lm
 from crs_gym.errors import WeightsError
 
 LOAD = Load(rows=3, prompt_tokens=30, new_tokens=4, rounds=2, turns=2, alone=2, slate=2)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Path(save_tiny_model(tmp_path_factory.mktemp("tiny")))
 
 
 @pytest.fixture(autouse=True)
@@ -104,8 +95,8 @@ def test_quick_is_less_of_everything() -> None:
     assert Load(rows=2, new_tokens=3, alone=1).quick() == Load(rows=2, new_tokens=3, rounds=1, alone=1)
 
 
-def test_prompts_and_seekers_are_of_the_asked_size(folder: Path) -> None:
-    model, world = local_model(str(folder), None), dialogues_to_measure()
+def test_prompts_and_seekers_are_of_the_asked_size(chat_model: Path) -> None:
+    model, world = local_model(str(chat_model), None), dialogues_to_measure()
     assert world.name == "sample"
     prompts = prompts_of(model, world, 5, 60)
     assert len(set(prompts)) == 5
@@ -114,8 +105,8 @@ def test_prompts_and_seekers_are_of_the_asked_size(folder: Path) -> None:
     assert len({seeker.key for seeker in seekers}) == 5
 
 
-def test_decoding_of_a_tiny_model(folder: Path) -> None:
-    model = local_model(str(folder), None)
+def test_decoding_of_a_tiny_model(chat_model: Path) -> None:
+    model = local_model(str(chat_model), None)
     attention = model._model.config._attn_implementation
     figures = list(measure_decoding(model, dialogues_to_measure(), LOAD))
     assert [figure.wanted for figure in figures] == [3.0, None, None, 12.0, None]
@@ -124,27 +115,27 @@ def test_decoding_of_a_tiny_model(folder: Path) -> None:
     assert "_ends" not in vars(model)
 
 
-def test_conversations_of_a_tiny_model(folder: Path, tmp_path: Path) -> None:
+def test_conversations_of_a_tiny_model(chat_model: Path, tmp_path: Path) -> None:
     load = replace(LOAD, rounds=1)
-    model, world = local_model(str(folder), None), dialogues_to_measure()
+    model, world = local_model(str(chat_model), None), dialogues_to_measure()
     *kept, same = measure_kept_cache(model, tmp_path, world, load)
     assert [figure.wanted for figure in kept if isinstance(figure, Comparison)] == [1.4, 1.4]
     assert isinstance(same, Sameness)
     assert (same.conversations, same.same, same.turns) == (3, 3, 6)
-    exact = local_model(str(folder), None, "float32")
-    for figure in measure_sameness((local_model(str(folder), None, "bfloat16"), exact), tmp_path, world, load):
+    exact = local_model(str(chat_model), None, "float32")
+    for figure in measure_sameness((local_model(str(chat_model), None, "bfloat16"), exact), tmp_path, world, load):
         assert (figure.conversations, figure.same, figure.turns) == (2, 2, 4)
 
 
-def test_envs_of_a_tiny_model(folder: Path) -> None:
-    figure = measure_envs(str(folder), None, LOAD)
+def test_envs_of_a_tiny_model(chat_model: Path) -> None:
+    figure = measure_envs(str(chat_model), None, LOAD)
     assert "CRS-Sample-v0" in figure.name
     assert "over 8 single steps" in figure.name  # two rounds of four
     assert figure.ratio > 0
 
 
-def test_memory_of_fresh_processes(folder: Path) -> None:
-    figure = measure_memory(str(folder), None, LOAD)
+def test_memory_of_fresh_processes(chat_model: Path) -> None:
+    figure = measure_memory(str(chat_model), None, LOAD)
     assert 0 < figure.weights < 2  # 64 wide, two layers
     assert figure.one > 50
     assert figure.played >= figure.begun > 50

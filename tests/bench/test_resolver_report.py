@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
+from corpora import need_corpora
 
 from crs_gym.bench.resolver import FORMS, LOWER, TITLE, TITLE_YEAR, FormScore, ResolverReport, measure, score_form
 from crs_gym.catalog import Catalog
@@ -13,8 +13,6 @@ from crs_gym.errors import WorldError
 from crs_gym.resolver import TitleResolver
 from crs_gym.task import Message
 from crs_gym.worlds.files import store
-
-REAL_DATA = Path(os.environ.get("CRS_GYM_DATA") or Path(__file__).parents[3] / "shared" / "data")
 
 CATALOG = Catalog.from_rows(
     [
@@ -92,11 +90,11 @@ def test_a_world_without_recorded_dialogues_cannot_be_measured() -> None:
 
 
 @pytest.mark.data
-def test_real_talk_is_read_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not (REAL_DATA / "redial").is_dir():
-        pytest.skip(f"the real corpora are not in {REAL_DATA} (set CRS_GYM_DATA)")
-    monkeypatch.setenv("CRS_GYM_DATA", str(REAL_DATA))
-    assert store.data_folder() == REAL_DATA
+def test_real_talk_is_read_well(monkeypatch: pytest.MonkeyPatch, real_cache: Path) -> None:
+    data = need_corpora("redial")
+    monkeypatch.setenv("CRS_GYM_DATA", str(data))
+    monkeypatch.setenv("CRS_GYM_CACHE", str(real_cache))
+    assert store.data_folder() == data
     report = measure("redial", "test")
     for form in FORMS:
         score = report[form]

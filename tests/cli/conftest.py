@@ -14,8 +14,6 @@ from commands import SPAWN, Said
 from crs_gym import worlds
 from crs_gym.cli import main
 
-REAL_DATA = Path(os.environ.get("CRS_GYM_DATA") or Path(__file__).parents[3] / "shared" / "data")
-
 
 @pytest.fixture(autouse=True)
 def _own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -66,9 +64,8 @@ def spawned() -> Callable[..., Said]:
 
 
 @pytest.fixture
-def real_data(monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The real corpora, put where the command looks for them."""
-    if not (REAL_DATA / "redial" / "redial_dataset.zip").is_file():
-        pytest.skip(f"the real corpora are not in {REAL_DATA} (set CRS_GYM_DATA)")
-    monkeypatch.setenv("CRS_GYM_DATA", str(REAL_DATA))
-    return REAL_DATA
+def real_data(real_data: Path, real_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The real corpora, put where the command looks for them, and a cache that may hold them parsed."""
+    monkeypatch.setenv("CRS_GYM_CACHE", str(real_cache))
+    monkeypatch.setenv("CRS_GYM_DATA", str(real_data))
+    return real_data

@@ -165,7 +165,7 @@ def test_an_empty_table_has_no_estimates() -> None:
     assert out.n.tolist() == [0, 0]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     values=st.lists(st.tuples(st.text(max_size=3), st.floats(-10, 10)), min_size=1, max_size=20),
     order=st.randoms(use_true_random=False),

@@ -52,7 +52,7 @@ traces = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(trace=traces)
 def test_a_trace_reads_back_as_it_was_written(trace: Trace) -> None:
     line = encode_trace(trace)
@@ -61,7 +61,7 @@ def test_a_trace_reads_back_as_it_was_written(trace: Trace) -> None:
     assert encode_trace(decode_trace(line, Path("x"), 1)) == line
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(written=st.lists(traces, max_size=4))
 def test_a_file_reads_back_as_it_was_written(tmp_path: Path, written: list[Trace]) -> None:
     path = tmp_path / "traces.jsonl"

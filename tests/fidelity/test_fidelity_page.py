@@ -30,6 +30,7 @@ def test_the_page_holds_every_figure_and_nothing_from_elsewhere(obedient: Report
     assert "&lt;script&gt;" in page
     assert not re.search(r'(?:src|href)="(?!#)', page)
     assert "url(http" not in page
+    assert set(re.findall(r"var\(--([\w-]+)", page)) <= set(re.findall(r"--([\w-]+):", page))
     for section in report.sections:
         assert f'id="{section.key}"' in page
         for row in section.rows:

@@ -87,6 +87,7 @@ def test_page_needs_nothing_but_itself(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert "@import" not in text
     assert not re.search(r"url\((?!#)", text)
+    assert set(re.findall(r"var\(--([\w-]+)", text)) <= set(re.findall(r"--([\w-]+):", text))
     # The only addresses are words of the hostile agent's.
     assert set(re.findall(r"https?://[^\s<&\"]*", text)) == {"http://evil.example"}
 

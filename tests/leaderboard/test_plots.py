@@ -11,12 +11,13 @@ from results_by_hand import build_agent, build_results
 
 from crs_gym.leaderboard.curves import budget_points
 from crs_gym.leaderboard.labels import free_place, spread
-from crs_gym.leaderboard.looks import PALETTE, looks_of
+from crs_gym.leaderboard.looks import looks_of
 from crs_gym.leaderboard.rows import whiskers
 from crs_gym.leaderboard.svg import canvas, clean, place, render, tone
+from crs_gym.pages.svg import HUES
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.text(st.characters(codec="utf-8"), min_size=1))
 def test_any_name_gives_a_sound_svg(name: str) -> None:
     results = build_results(build_agent(name, success=0.5), build_agent(f"{name} none", success=None))
@@ -30,11 +31,11 @@ def test_svg_keeps_texts_and_names_its_parts() -> None:
         axes = place(figure, 20, 20, 20, 20)
         axes.set_xlim(0, 1)
         axes.text(0.5, 0.5, "$x$ 1.234567 <b> DejaVu", color=tone("ink"))
-        axes.plot([0, 1], [0, 1], "o", color=tone("agent-0"))
+        axes.plot([0, 1], [0, 1], "o", color=tone("hue-0"))
         svg = render(figure, "plot-7", 'what "it" shows')
     assert "$x$ 1.234567 &lt;b&gt; DejaVu" in svg
     assert "var(--ink)" in svg
-    assert "var(--agent-0)" in svg
+    assert "var(--hue-0)" in svg
     assert "font-family" not in svg
     assert 'aria-label="what &quot;it&quot; shows"' in svg
     ids = re.findall(r'\bid="([^"]*)"', svg)
@@ -77,17 +78,17 @@ def test_agent_keeps_its_look_in_every_run() -> None:
     two = build_results(build_agent("b"), build_agent("x", adversary=True), build_agent("c"))
     looks = looks_of([one, two])
     assert [(look.label, look.kind, look.tone) for look in looks.values()] == [
-        ("a", "agent", "agent-0"),
-        ("b", "agent", "agent-1"),
+        ("a", "agent", "hue-0"),
+        ("b", "agent", "hue-1"),
         ("o", "ceiling", "ceiling"),
         ("x", "adversary", "adversary"),
-        ("c", "agent", "agent-2"),
+        ("c", "agent", "hue-2"),
     ]
 
 
 def test_more_agents_than_colours_differ_in_their_markers() -> None:
-    looks = looks_of([build_results(*(build_agent(f"agent {i}") for i in range(2 * PALETTE)))])
-    assert len({(look.tone, look.marker) for look in looks.values()}) == 2 * PALETTE
+    looks = looks_of([build_results(*(build_agent(f"agent {i}") for i in range(2 * HUES)))])
+    assert len({(look.tone, look.marker) for look in looks.values()}) == 2 * HUES
 
 
 def test_budget_has_no_point_without_both_figures() -> None:

@@ -1,4 +1,4 @@
-"""Real weights, and a hub on this machine."""
+"""A hub on this machine, an empty cache, and programs in processes of their own."""
 
 from __future__ import annotations
 
@@ -11,19 +11,13 @@ from pathlib import Path
 import pytest
 from hub_server import Hub, serving
 
-from crs_gym.errors import WeightsError
-from crs_gym.lm.weights import find_weights
 
-
-@pytest.fixture(scope="session")
-def smollm2() -> Path:
-    """SmolLM2-135M-Instruct, converted once into the ordinary cache (a minute), where every later session finds it."""
-    try:
-        return find_weights("smollm2-135m-instruct")
-    except WeightsError as error:
-        if "not on this machine" in str(error) or "not installed" in str(error):
-            pytest.skip(str(error))
-        raise
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache in place of the ordinary one."""
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("CRS_GYM_CACHE", str(cache))
+    return cache
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ import time
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,13 +24,13 @@ pytest.importorskip("httpx2", reason='needs pip install "crs-gym[endpoint]"')
 pytest.importorskip("transformers", reason='needs pip install "crs-gym[llm]"')
 pytest.importorskip("fastapi", reason="the server of these tests needs transformers[serving]")
 
-from serving import Proxy, ReferenceServer, TransformersServer, save_tiny_model, status, until
+from serving import Proxy, ReferenceServer, TransformersServer, status, until
 
 from crs_gym.errors import LanguageModelError
 from crs_gym.lm import READ, Chat, ChatMessage, Generation, Prompt, Sampling
 from crs_gym.lm.endpoint import EndpointModel
 from crs_gym.lm.endpoint import connection as connection_module
-from crs_gym.lm.endpoint.protocol import plain
+from crs_gym.lm.endpoint.protocol import plain, without_beginning
 from crs_gym.lm.endpoint.words import from_text, from_top
 
 pytestmark = pytest.mark.xdist_group("endpoint")  # one server for all, where groups are kept together
@@ -48,8 +50,9 @@ def reasons(rows: list[Any]) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_tiny_model(tmp_path_factory.mktemp("tiny"))
+def tiny(chat_model: Path) -> str:
+    """The tiny model's name at the server: its folder."""
+    return str(chat_model)
 
 
 @pytest.fixture(scope="session")
@@ -135,9 +138,9 @@ def test_stop_strings_are_no_part_of_the_text(server: TransformersServer, tiny: 
 
 
 def test_what_the_server_does_not_take_is_said_and_is_not_tried_again(proxy: Proxy, tiny: str) -> None:
-    with EndpointModel(proxy.url, tiny) as model:
-        (reason,) = reasons(model.generate([chat()], Sampling(min_p=0.1), [1]))
-        assert "min_p" in reason  # in the server's own words
+    with EndpointModel(proxy.url, tiny, extra_body={"colour": "red"}) as model:
+        (reason,) = reasons(model.generate([chat()], SHORT, [1]))
+        assert "colour" in reason  # in the server's own words
         assert "HTTP 422" in reason
         assert len(proxy.bodies) == 1
     with EndpointModel(proxy.url, "no-such-model") as model:
@@ -145,11 +148,28 @@ def test_what_the_server_does_not_take_is_said_and_is_not_tried_again(proxy: Pro
         assert "'no-such-model'" in reason
 
 
-def test_a_server_that_cannot_go_on_with_a_message_says_so(server: TransformersServer, tiny: str) -> None:
-    with EndpointModel(server.url, tiny) as model:
+def test_a_server_that_does_not_draw_with_min_p_is_asked_without(proxy: Proxy, tiny: str) -> None:
+    with EndpointModel(proxy.url, tiny) as model:
+        with pytest.warns(UserWarning, match="does not draw with min_p .*min_p") as told:
+            drawn = model.generate([chat(), chat("Hello")], replace(SHORT, min_p=0.1), [1, 2])
+        assert len(told) == 1
+    assert [type(row) for row in drawn] == [Generation, Generation]
+    assert sum("min_p" in body for body in proxy.bodies) == 1
+
+
+def test_a_server_that_cannot_go_on_with_a_message_is_told_how_to_begin(proxy: Proxy, tiny: str) -> None:
+    with EndpointModel(proxy.url, tiny) as model, pytest.warns(UserWarning, match="told the beginning instead"):
         begun, other = model.generate([chat(prefix="I think"), chat()], SHORT, [1, 2])
-    assert "Chat.prefix" in str(begun)
+    assert isinstance(begun, Generation)
     assert isinstance(other, Generation)
+    told = [str(body["messages"]) for body in proxy.bodies if "I think" in str(body)]
+    assert len(told) == 1
+    assert "Begin your answer with exactly these words: I think" in told[0]
+
+
+def test_the_beginning_that_a_server_was_told_is_no_part_of_what_follows() -> None:
+    assert without_beginning(" I think that it is fine.", "I think") == " that it is fine."
+    assert without_beginning("It is fine.", "I think") == "It is fine."
 
 
 def test_without_log_probabilities_a_written_word_stands_for_them(server: TransformersServer, tiny: str) -> None:
@@ -223,13 +243,14 @@ def test_a_forked_process_and_a_pickled_model_have_their_own_connections(proxy: 
 def test_closing_ends_the_thread_and_what_is_under_way(idle: Proxy) -> None:
     held = threading.Event()
     idle.always = lambda handler, _: held.wait(60) and handler.cut()
+    before = set(threading.enumerate())
     model = EndpointModel(idle.url, "m")
     with ThreadPoolExecutor(1) as pool:
         rows = pool.submit(model.generate, [chat()] * 3, SHORT, [1, 2, 3])
         until(lambda: idle.in_flight == 3)
         model.close()
         assert all("was closed" in reason for reason in reasons(rows.result()))
-    assert not any(thread.name == "crs-gym endpoint" for thread in threading.enumerate())
+    assert not any(thread.name == "crs-gym endpoint" for thread in set(threading.enumerate()) - before)
     held.set()
     model.close()  # twice does no harm
     idle.always = status(400)

@@ -16,9 +16,7 @@ from crs_gym.lm.weights import weights_revision
 pytest.importorskip("safetensors", reason='needs pip install "crs-gym[llm]"')
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CRS_GYM_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture

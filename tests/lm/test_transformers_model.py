@@ -11,12 +11,14 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from serving import save_tiny_model  # noqa: E402
+from tiny_models import write_chat_model  # noqa: E402
 
 from crs_gym.errors import LanguageModelError, WeightsError  # noqa: E402
 from crs_gym.lm import READ, Chat, ChatMessage, Prompt, Sampling  # noqa: E402
 from crs_gym.lm.decoding import draw  # noqa: E402
+from crs_gym.lm.llama import LlamaForward  # noqa: E402
 from crs_gym.lm.loading import load_language_model  # noqa: E402
+from crs_gym.lm.modules import ModuleForward  # noqa: E402
 from crs_gym.lm.noise import gumbel, stream_keys  # noqa: E402
 from crs_gym.lm.transformers_model import TransformersModel  # noqa: E402
 
@@ -45,12 +47,19 @@ WORDS = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Path(save_tiny_model(tmp_path_factory.mktemp("tiny")))
+    return write_chat_model(tmp_path_factory.mktemp("tiny"))
 
 
-@pytest.fixture(scope="module", params=["bfloat16", "float32"])
+@pytest.fixture(scope="module", params=["bfloat16", "float32", "bfloat16 modules", "float32 modules"])
 def model(folder: Path, request: pytest.FixtureRequest) -> TransformersModel:
-    return TransformersModel(folder, dtype=getattr(torch, request.param), device="cpu")
+    """A model of the Llama family, computed in our forward pass, and in transformers' modules as any other."""
+    dtype, _, modules = request.param.partition(" ")
+    model = TransformersModel(folder, dtype=getattr(torch, dtype), device="cpu")
+    forward = model._decoder.forward
+    assert isinstance(forward, LlamaForward)
+    if modules:
+        model._decoder.forward = ModuleForward(model._model, forward.shape, forward._min_rows)
+    return model
 
 
 def prompts(n: int) -> list[Prompt]:
@@ -132,10 +141,12 @@ def test_a_kept_cache_changes_no_text(model: TransformersModel) -> None:
     assert not model._slots
 
 
-def test_a_kept_cache_computes_only_what_is_new(folder: Path) -> None:
+def test_a_kept_cache_computes_only_what_is_new(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = TransformersModel(folder, dtype=torch.float32, device="cpu")
     computed: list[int] = []
-    model._model.get_input_embeddings().register_forward_pre_hook(lambda _, args: computed.append(args[0].numel()))
+    forward = model._decoder.forward
+    logits = forward.logits
+    monkeypatch.setattr(forward, "logits", lambda ids, *rest: computed.append(ids.numel()) or logits(ids, *rest))
     history = Prompt((" ".join(WORDS * 4),))
     model.read([Prompt((*history.parts, READ))], ["a", "b"], slots=["x"])
     first = sum(computed)

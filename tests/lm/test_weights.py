@@ -22,9 +22,7 @@ pytest.importorskip("safetensors", reason='needs pip install "crs-gym[llm]"')
 Files = dict[str, bytes]
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CRS_GYM_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_models import END, TURN_END, byte_level_tokenizer, write_model
 
 from crs_gym import worlds
 from crs_simulators.sft.trainer import SimulatorTraining
@@ -77,58 +78,41 @@ def _record(number: int) -> dict[str, Any]:
 
 def small_tokenizer() -> Any:
     """A byte-level tokenizer that knows the words of the prompts, and two special tokens."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=384,
-        special_tokens=["<|endoftext|>", "<|im_end|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator([f" {WORDS} {' '.join(FILMS)}"] * 20, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    said = [f" {WORDS} {' '.join(FILMS)}"] * 20
+    return byte_level_tokenizer(said, 384, (END, TURN_END), eos_token=TURN_END, pad_token=END)
 
 
-def write_model(folder: Path, kind: str = "llama") -> Path:
-    """A model with random weights, the same ones always, and the tokenizer."""
-    import torch
-    from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+def write_base(folder: Path, kind: str = "llama") -> Path:
+    """A model of two layers to begin with, of one of three kinds, and the tokenizer."""
+    from transformers import GPT2Config, LlamaConfig, Qwen2Config
 
     tokenizer = small_tokenizer()
     small = {"vocab_size": len(tokenizer), "max_position_embeddings": 512}
     decoder = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
     decoder |= {"num_key_value_heads": 1, "tie_word_embeddings": True}
-    torch.manual_seed(7)
-    model: Any
+    config: Any
     if kind == "llama":
-        model = LlamaForCausalLM(LlamaConfig(**small, **decoder))
+        config = LlamaConfig(**small, **decoder)
     elif kind == "qwen2":
-        model = Qwen2ForCausalLM(Qwen2Config(**small, **decoder))
+        config = Qwen2Config(**small, **decoder)
     else:
-        model = GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer), n_positions=512, n_embd=32, n_layer=2, n_head=2))
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+        config = GPT2Config(vocab_size=len(tokenizer), n_positions=512, n_embd=32, n_layer=2, n_head=2)
+    return write_model(folder, config, tokenizer, seed=7)
 
 
 @contextmanager
-def training_place(folder: Path) -> Iterator[Path]:
-    """A folder with a small corpus and a small model; one thread meanwhile, so that sums have one order."""
+def training_in(folder: Path) -> Iterator[None]:
+    """The corpus in a folder is at hand, with a cache of its own; one thread, so that sums have one order."""
     import torch
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CRS_GYM_DATA", str(write_corpus(folder / "data")))
+        patch.setenv("CRS_GYM_DATA", str(folder / "data"))
         patch.setenv("CRS_GYM_CACHE", str(folder / "cache"))
         patch.setenv("OMP_NUM_THREADS", "1")
         worlds._recorded.cache_clear()
-        write_model(folder / "llama")
-        yield folder
+        yield
     worlds._recorded.cache_clear()
     torch.set_num_threads(threads)
 

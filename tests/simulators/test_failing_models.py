@@ -4,7 +4,6 @@ and they are never scored. What is played later is what it would have been."""
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +17,8 @@ import pytest
 torch = pytest.importorskip("torch", reason='needs pip install "crs-gym[llm]"')
 pytest.importorskip("transformers", reason='needs pip install "crs-gym[llm]"')
 
-sys.path.append(str(Path(__file__).parents[1] / "lm"))
-
-from serving import TransformersServer, save_tiny_model, until  # noqa: E402
+from serving import TransformersServer, until  # noqa: E402
+from tiny_models import write_chat_model  # noqa: E402
 
 from crs_gym.agent import NamedAgent, Observation  # noqa: E402
 from crs_gym.config import EnvConfig  # noqa: E402
@@ -112,14 +110,9 @@ class Shows:
         return [AgentTurn(f"Number {o.turn}: these?", items) for o, items in zip(observations, shown, strict=True)]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Path(save_tiny_model(tmp_path_factory.mktemp("tiny")))
-
-
 @pytest.fixture
-def model(folder: Path) -> TransformersModel:
-    return TransformersModel(folder, dtype=torch.float32, device="cpu")
+def model(chat_model: Path) -> TransformersModel:
+    return TransformersModel(chat_model, dtype=torch.float32, device="cpu")
 
 
 class Trouble:
@@ -128,12 +121,14 @@ class Trouble:
     def __init__(self, model: TransformersModel) -> None:
         self.passes = 0
         self._at, self._what = -1, lambda: None
-        model._model.register_forward_pre_hook(self._forward)
+        self._usual = model._decoder.forward.logits
+        model._decoder.forward.logits = self._forward
 
-    def _forward(self, *_: object) -> None:
+    def _forward(self, *arguments: Any) -> torch.Tensor:
         self.passes += 1
         if self.passes == self._at:
             self._what()
+        return self._usual(*arguments)
 
     def comes_at(self, at: int, what: BaseException | Callable[[], None]) -> None:
         def throw() -> None:
@@ -352,7 +347,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TransformersSer
 
     pytest.importorskip("httpx2", reason='needs pip install "crs-gym[endpoint]"')
     pytest.importorskip("fastapi", reason="the server of these tests needs transformers[serving]")
-    where = save_tiny_model(tmp_path_factory.mktemp("yes"))
+    where = str(write_chat_model(tmp_path_factory.mktemp("yes")))
     weights = LlamaForCausalLM.from_pretrained(where)
     (yes,) = AutoTokenizer.from_pretrained(where).encode(" yes", add_special_tokens=False)
     weights.model.embed_tokens.weight.data[:, 0] = 1.0  # a direction that all hidden states share

@@ -225,7 +225,7 @@ AROUND = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.integers(0, len(CATALOG) - 1), st.integers(0, 10), st.integers(0, 10**6), AROUND, AROUND)
 @example(ITEM["It (2017)"], 0, 0, "I liked ", " a lot")
 @example(ITEM["WALL·E (2008)"], 5, 0, "", "")
@@ -242,7 +242,7 @@ def test_no_disguise_gets_through(item: int, how: int, seed: int, before: str, a
     assert GUARD.guarded(said, [item]) == said
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, len(CATALOG) - 1), st.text(max_size=200))
 def test_any_text_is_answered(item: int, text: str) -> None:
     said = GUARD.guarded(text, [item])

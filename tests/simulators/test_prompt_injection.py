@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
+from tiny_models import CHAT, END, TURN, TURN_END, byte_level_tokenizer, need_transformers, write_model
 
 from crs_gym.config import DEFAULT_REWARD
 from crs_gym.engine import DialogueEngine, Episode, StepResult
@@ -128,40 +129,20 @@ def scripted(folder: Path) -> LanguageModel:
 
 def tiny(folder: Path) -> LanguageModel:
     """A real tokenizer with a chat format, and a random Llama of one layer."""
-    if any(find_spec(package) is None for package in ("torch", "transformers")):
-        pytest.skip('needs transformers (pip install "crs-gym[llm]")')
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    need_transformers()
+    from transformers import LlamaConfig
 
     from crs_gym.lm.transformers_model import TransformersModel
 
-    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
     texts = [*CATALOG.names, *[zero_shot_prompts.ROLE, zero_shot_prompts.ask_about(0, CATALOG), *ATTACKS.values()] * 9]
-    texts = [text.encode("utf-8", "replace").decode() for text in texts]
-    trainer = trainers.BpeTrainer(
-        vocab_size=1500, special_tokens=special, initial_alphabet=alphabet, show_progress=False
-    )
-    bpe.train_from_iterator([text[:4000] for text in texts], trainer)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|im_end|>", bos_token="<|im_start|>"
-    )
-    tokenizer.chat_template = (
-        "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
-        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-    )
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(0)
+    texts = [text.encode("utf-8", "replace").decode()[:4000] for text in texts]
+    roles = {"bos_token": TURN, "eos_token": TURN_END, "pad_token": TURN_END}
+    tokenizer = byte_level_tokenizer(texts, 1500, (END, TURN, TURN_END), chat_template=CHAT, **roles)
     config = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
         num_key_value_heads=1, max_position_embeddings=8192, bos_token_id=1, eos_token_id=2, pad_token_id=2,
     )  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(folder)
-    return TransformersModel(folder, revision="tiny", device="cpu")
+    return TransformersModel(write_model(folder, config, tokenizer), revision="tiny", device="cpu")
 
 
 def smollm2(folder: Path, adapter: Path | None = None) -> LanguageModel:

@@ -277,7 +277,7 @@ HOSTILE = st.sampled_from(
 STARTS = ("Likes:", "Dislikes:", "User:", "User,", "Recommender:", "Taste:", "Wants:")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(texts=st.lists(HOSTILE, min_size=1, max_size=4), seed=st.integers(0, 50))
 def test_no_text_forges_a_line_or_a_special_token(texts: list[str], seed: int) -> None:
     hostile, tame = dialogue(seed, texts), dialogue(seed)

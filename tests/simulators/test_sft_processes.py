@@ -7,36 +7,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sft_corpus import adapter_of, history_of, same_but_for_rounding, small_settings, training_place
+from sft_corpus import adapter_of, history_of, same_but_for_rounding
 
 from crs_gym.errors import TrainingError
 from crs_simulators.sft.trainer import SimulatorTraining, whole_checkpoints
 
 pytest.importorskip("trl", reason='needs pip install "crs-gym[llm]"')
 
-
-@pytest.fixture(scope="module", autouse=True)
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a small corpus and a small model; one thread, so that sums have one order."""
-    with training_place(tmp_path_factory.mktemp("sft")) as folder:
-        yield folder
-
-
-@pytest.fixture
-def settings(place: Path, tmp_path: Path) -> SimulatorTraining:
-    return small_settings(place, tmp_path / "out")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(place: Path) -> Path:
-    """The folder of a training that no one stopped."""
-    chosen = small_settings(place, place / "undisturbed")
-    chosen.run()
-    return chosen.out
+pytestmark = pytest.mark.usefixtures("place")
 
 
 def command(settings: SimulatorTraining, *start: str) -> list[str]:

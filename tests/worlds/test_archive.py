@@ -90,7 +90,7 @@ def test_missing_and_too_large_files(tmp_path: Path, monkeypatch: pytest.MonkeyP
 CONTENT = {"a": b'{"x": 1}\n' * 50, "b": bytes(range(256))}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.integers(0, 2_000), flips=st.lists(st.tuples(st.integers(0, 2_000), st.integers(1, 255)), max_size=3))
 def test_damage_is_a_data_error_or_does_no_harm(tmp_path: Path, cut: int, flips: list[tuple[int, int]]) -> None:
     data = bytearray(zip_of(CONTENT))

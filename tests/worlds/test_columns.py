@@ -82,7 +82,7 @@ def test_damage_is_noticed_and_mended(
     assert "damaged" not in capsys.readouterr().err
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255))
 def test_no_flipped_byte_changes_what_is_loaded(open_world: Open, tmp_path: Path, place: float, mask: int) -> None:
     first = open_world("redial", redial_files())

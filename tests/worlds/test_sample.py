@@ -34,7 +34,7 @@ def test_popularity_falls_with_the_order_of_the_table() -> None:
     assert CATALOG.by_popularity.tolist() == list(range(len(CATALOG)))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sampled_from(SPLITS), st.lists(st.integers(0, HELD_OUT - 1), min_size=1, max_size=6))
 def test_a_seeker_is_the_same_alone_and_among_others(split: Split, numbers: list[int]) -> None:
     tasks = WORLD.tasks(split)
@@ -47,7 +47,7 @@ def test_a_seeker_is_the_same_alone_and_among_others(split: Split, numbers: list
         assert (alone.profile.likes, alone.profile.dislikes) == (together.profile.likes, together.profile.dislikes)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, UNLIMITED - 1))
 def test_the_targets_are_what_it_would_like_best_among_the_unseen(number: int) -> None:
     task = WORLD.tasks("train")[number]
