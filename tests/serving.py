@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 
-
 def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))

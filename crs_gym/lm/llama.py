@@ -136,7 +136,7 @@ class LlamaForward:
 
         ids = torch.tensor([token for tokens in new for token in tokens])
         positions = torch.cat([torch.arange(there.start, there.stop) for _, there, _, _ in spans])
-        logits = self.logits(ids, positions, attend, torch.tensor(at))
+        logits = self.logits(ids, positions, attend, torch.tensor(at, dtype=torch.long))
         for slot, tokens in zip(slots, new, strict=True):
             slot.tokens.extend(tokens)
         return torch.split(logits, [len(places) for places in wanted])

@@ -81,7 +81,10 @@ class ModuleForward:
             ids, positions, mask = ids.expand(copies, -1), positions.expand(copies, -1), mask.expand(copies, -1, -1, -1)
         if 0 < wanted < self._min_rows:
             rows, at = rows + rows[:1] * self._min_rows, at + at[:1] * self._min_rows
-        self._places = (torch.tensor(rows, device=device), torch.tensor(at, device=device))
+        self._places = (
+            torch.tensor(rows, dtype=torch.long, device=device),
+            torch.tensor(at, dtype=torch.long, device=device),
+        )
         try:
             logits = self._model(
                 input_ids=ids.to(device),

@@ -162,6 +162,7 @@ def test_likelihoods_are_sums_of_log_probabilities(model: TransformersModel) -> 
     before, behind = model.tokens(prompt)[0], model.tokens(Prompt((text,)))[0]
     logs = reference(model, before + behind).double().log_softmax(-1)
     expected = sum(float(logs[len(before) - 1 + i, token]) for i, token in enumerate(behind))
+    assert model.log_likelihood([prompt], [""]) == [(0.0, 0)]
     assert n == len(behind)
     assert found == pytest.approx(expected, abs=1e-3 if model._dtype == torch.float32 else 0.2)
 
