@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from crs_gym.numeric import FloatArray, IntArray
 from crs_gym.plugins import PluginRegistry
 from crs_gym.randomness import generator
 from crs_gym.task import Message
@@ -33,6 +34,7 @@ class Observation:
         k: How many items the user is shown at most.
         depth: How long a ranking offline metrics ask for; at least `k`.
         key: Keys the agent's own noise for this turn; unrelated to the user's noise.
+        thoughts: What the agent gave as its reasoning with each of its earlier turns, which nobody else sees.
     """
 
     messages: Sequence[Message]
@@ -41,6 +43,7 @@ class Observation:
     k: int
     depth: int
     key: int
+    thoughts: tuple[str, ...] = ()
 
     @cached_property
     def dialogue(self) -> str:
@@ -73,6 +76,57 @@ class Agent(Protocol):
 
         A `str` is read as the free-text view reads it: titles in it become the items shown.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Histories:
+    """The films that speak for what `n` users want, as lists one behind the other (CSR).
+
+    Attributes:
+        offsets: `(n + 1,)` int64; dialogue `d` holds `items[offsets[d]:offsets[d + 1]]`.
+        items: `(nnz,)` int64, each item once a dialogue, the most recently named first.
+    """
+
+    offsets: IntArray
+    items: IntArray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+class Opinion(Protocol):
+    """What one message says for (1) and against (-1)."""
+
+    @property
+    def facets(self) -> Sequence[tuple[int, int]]:
+        """Facets with their polarity."""
+        ...
+
+    @property
+    def items(self) -> Sequence[tuple[int, int]]:
+        """Films that the message names, with their polarity."""
+        ...
+
+    @property
+    def verdict(self) -> int:
+        """On all films of the recommender's last message ("I loved them"); else 0."""
+        ...
+
+
+@runtime_checkable
+class CandidateSource(Protocol):
+    """What an agent may answer besides, in columns, for views in which a policy picks from candidates.
+
+    An agent offers it as its attribute `candidates`. Both methods treat each dialogue by itself.
+    """
+
+    def log_scores(self, histories: Histories) -> FloatArray:
+        """`(n, n_items)` float32, finite: about the logarithm of how likely each item is wanted, up to a constant."""
+        ...
+
+    def said(self, text: str, items: tuple[int, ...]) -> Opinion:
+        """What a user's message says, whose words name `items`. Which words name an item must not matter."""
         ...
 
 

@@ -211,6 +211,23 @@ class AgentTurns:
 
 
 @dataclass(slots=True, eq=False)
+class Told:
+    """What the words of `n` users say, in columns: nothing that a reader of the words would not know.
+
+    Attributes:
+        items: `(n, a)` int64, the films that are judged, padded with `NO_ITEM`; none twice in a row.
+        item_signs: `(n, a)` int8, 1 for films spoken for, -1 for films spoken against.
+        facets: `(n, b)` int64, the facets that are named, padded with -1.
+        facet_signs: `(n, b)` int8, as `item_signs`.
+    """
+
+    items: IntArray
+    item_signs: NDArray[np.int8]
+    facets: IntArray
+    facet_signs: NDArray[np.int8]
+
+
+@dataclass(slots=True, eq=False)
 class UserTurns:
     """The users' turns in `n` dialogues.
 
@@ -221,6 +238,7 @@ class UserTurns:
             time, and always with the same result.
         volunteered: `(n, m)` int64, items that the words name and that the recommender may not have shown yet, padded
             with `NO_ITEM`; `None` where the words name shown items only.
+        told: What the words say, for those who read numbers; `None` where only a reader can tell. Called as `said` is.
         signals: Implicit feedback by name, `(n,)` float32 in [0, 1]; `nan` in rows that give no such signal.
         errors: From a row to the reason why the simulator could not answer there.
     """
@@ -229,6 +247,7 @@ class UserTurns:
     accepted: IntArray
     said: Callable[[int], tuple[str, tuple[int, ...]]]
     volunteered: IntArray | None = None
+    told: Callable[[], Told] | None = None
     signals: Mapping[str, FloatArray] = field(default_factory=dict)
     errors: Mapping[int, SimulatorError] = field(default_factory=dict)
 

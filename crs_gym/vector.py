@@ -207,8 +207,8 @@ class ConversationVectorEnv(GameFace, VectorEnv[dict[str, Any], Any, NDArray[Any
         final_obs = [observe(self.engine, row) for row in rows]
         mask = np.zeros(self.num_envs, bool)
         mask[done] = True
-        final_info = _masked(infos, mask)
-        infos = _masked(infos, ~mask)
+        final_info = masked(infos, mask)
+        infos = masked(infos, ~mask)
         self._begin(done, [None] * self.num_envs)
         self._over[:] = False
         infos = self._with_reset_infos(infos, done)
@@ -227,12 +227,12 @@ class ConversationVectorEnv(GameFace, VectorEnv[dict[str, Any], Any, NDArray[Any
         return infos
 
 
-def _masked(infos: dict[str, Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
+def masked(infos: dict[str, Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
     """`infos` for the envs of `mask` only."""
     out: dict[str, Any] = {}
     for key, value in infos.items():
         if isinstance(value, dict):
-            out[key] = _masked(value, mask)
+            out[key] = masked(value, mask)
         else:
             out[key] = value & mask if key.startswith("_") else value
     return out

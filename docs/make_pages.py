@@ -63,6 +63,7 @@ def page(counted: str) -> str:
 def ids_table() -> str:
     """The registered ids, one row each."""
     actions = {"": "utterance and ranked items", "-Text": "free text; the titles in it become items"}
+    actions["-Discrete"] = "a number: a candidate to show first, or a question ([page](discrete.md))"
     rows = ["| id | world | user | action |", "| --- | --- | --- | --- |"]
     rows += [
         f"| `CRS-{world}{view}-v0` | `{name}` | `{SIMULATORS.get(name, DEFAULT_SIMULATOR)}` | {actions[view]} |"

@@ -17,10 +17,14 @@ import numpy as np
 from crs_agents.feedback import FeedbackReader
 from crs_agents.history import history_matrix, session_matrix, wanted_items
 from crs_agents.ranking import RankingAgent
-from crs_gym.agent import AgentEntry, Observation
+from crs_gym.agent import AgentEntry, Histories, Observation, Opinion
 from crs_gym.numeric import FloatArray, IntArray
 from crs_gym.simulator import parse_options
 from crs_gym.worlds.world import Sessions, World
+
+LOG_FLOOR: Final = 2.0
+"""Added to a score before its logarithm, in units of the mean item's share of train dialogues: what an item that EASE
+knows nothing of gets. As in the belief of `ask-then-recommend`."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,9 @@ class EaseScorer:
         self._model = ease_model(world, config.l2)
         self._decay = config.decay
         self._reader = FeedbackReader(world.catalog)
-        self._prior = np.float32(config.prior) * popularity_share(world)
+        share = popularity_share(world)
+        self._prior = np.float32(config.prior) * share
+        self._floor = np.float32(LOG_FLOOR * max(float(share.mean()), 1e-9))
 
     def __call__(self, observations: Sequence[Observation]) -> FloatArray:
         """`(n, n_items)` float32 scores."""
@@ -121,13 +127,31 @@ class EaseScorer:
 
     def of_histories(self, histories: Sequence[tuple[int, ...]]) -> FloatArray:
         """`(n, n_items)` float32 scores for histories, the most recently named item first in each."""
+        mentions = history_matrix(histories, len(self._model.rows), self._decay)
+        return self._of_mentions(mentions.data, mentions.indices.astype(np.int64), mentions.indptr.astype(np.int64))
+
+    def log_scores(self, histories: Histories) -> FloatArray:
+        """`(n, n_items)` float32, the logarithms of the scores, above a floor; see `crs_gym.agent.CandidateSource`."""
+        starts, lengths = histories.offsets[:-1], np.diff(histories.offsets)
+        ages = np.arange(len(histories.items), dtype=np.int64) - np.repeat(starts, lengths)
+        powers = np.float32(self._decay) ** np.arange(lengths.max(initial=0), dtype=np.float32)
+        scores = self._of_mentions(powers[ages], histories.items, histories.offsets)
+        np.maximum(scores, np.float32(0), out=scores)
+        scores += self._floor
+        return np.log(scores, out=scores)
+
+    def said(self, text: str, items: tuple[int, ...]) -> Opinion:
+        """What a message says; see `crs_agents.feedback`."""
+        return self._reader.said(text, items)
+
+    def _of_mentions(self, weights: FloatArray, items: IntArray, offsets: IntArray) -> FloatArray:
+        """`(n, n_items)` float32 scores for `n` weighted lists of items (CSR)."""
+        from scipy.sparse import csr_array
+
         model = self._model
-        mentions = history_matrix(histories, len(model.rows), self._decay)
-        mentions = type(mentions)(
-            (mentions.data, model.rows[mentions.indices], mentions.indptr), shape=(len(histories), len(model.weights))
-        )
+        shape = (len(offsets) - 1, len(model.weights))
         # A sparse product sums each row by itself, in order: a dialogue's scores do not depend on its batch.
-        scores: FloatArray = mentions @ model.weights
+        scores: FloatArray = csr_array((weights, model.rows[items], offsets), shape=shape) @ model.weights
         scores += self._prior
         return scores
 
@@ -162,7 +186,8 @@ def build(world: World, options: str = "") -> RankingAgent:
     Raises:
         ValueError: `options` names an unknown setting, or an unusable value.
     """
-    return RankingAgent(world.catalog, EaseScorer(world, parse_config(options)))
+    scorer = EaseScorer(world, parse_config(options))
+    return RankingAgent(world.catalog, scorer, candidates=scorer)
 
 
 EASE = AgentEntry(build, "EASE^R: a linear item-item model over the films of the dialogue")

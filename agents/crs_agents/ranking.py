@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crs_agents.wording import recommendation
-from crs_gym.agent import Observation
+from crs_gym.agent import CandidateSource, Observation
 from crs_gym.catalog import Catalog
 from crs_gym.numeric import FloatArray, IntArray
 from crs_gym.turns import AgentTurn
@@ -29,10 +29,12 @@ class RankingAgent:
     Attributes:
         catalog: What is recommended.
         score: Scores each item for each observation; must treat each observation by itself.
+        candidates: The same scores in columns, for a policy that picks from candidates; `None` where there are none.
     """
 
     catalog: Catalog
     score: Scorer
+    candidates: CandidateSource | None = None
 
     def act(self, observations: Sequence[Observation]) -> list[AgentTurn]:
         """One turn for each observation, in order."""

@@ -63,7 +63,7 @@ def measure_speed(world: str = "sample", rounds: int = ROUNDS) -> Iterator[Speed
         view = "text view" if text else "structured view"
         yield _compare(f"{view}, single", _single(world, text), _single_cartpole(), 0.05 if text else None, rounds)
         yield _compare(
-            f"{view}, vector of {WIDTH}", _vector(world, text), _vector_cartpole(), 0.15 if text else None, rounds
+            f"{view}, vector of {WIDTH}", _vector(world, text), vector_cartpole(), 0.15 if text else None, rounds
         )
 
 
@@ -104,7 +104,7 @@ def _compare(name: str, ours: Steps, theirs: Steps, wanted: float | None, rounds
     )
 
 
-def _timed(step: Callable[[], int]) -> Steps:
+def timed_steps(step: Callable[[], int]) -> Steps:
     """Calls `step`, which says how many steps it took, until the time is over."""
 
     def run(seconds: float) -> float:
@@ -129,10 +129,11 @@ def _single_cartpole() -> Steps:
             env.reset()
         return 1
 
-    return _timed(step)
+    return timed_steps(step)
 
 
-def _vector_cartpole() -> Steps:
+def vector_cartpole() -> Steps:
+    """CartPole-v1 in gymnasium's own `SyncVectorEnv`."""
     env = gym.make_vec("CartPole-v1", num_envs=WIDTH, vectorization_mode="sync")
     env.reset(seed=0)
     actions = np.zeros(WIDTH, np.int64)
@@ -141,7 +142,7 @@ def _vector_cartpole() -> Steps:
         env.step(actions)
         return WIDTH
 
-    return _timed(step)
+    return timed_steps(step)
 
 
 def _single(world: str, text: bool) -> Steps:
@@ -160,7 +161,7 @@ def _single(world: str, text: bool) -> Steps:
             env.reset()
         return 1
 
-    return _timed(step)
+    return timed_steps(step)
 
 
 def _vector(world: str, text: bool) -> Steps:
@@ -175,7 +176,7 @@ def _vector(world: str, text: bool) -> Steps:
         env.step(next(actions))
         return WIDTH
 
-    return _timed(step)
+    return timed_steps(step)
 
 
 def _text_actions(catalog: Catalog, n: int, count: int) -> list[tuple[str, ...]]:

@@ -53,6 +53,31 @@ class Speed(Plain):
 
 
 @dataclass(frozen=True)
+class Discrete(Plain):
+    """Measure steps a second of the Discrete view, and of its adapter for stable-baselines3.
+
+    Speed is a ratio to CartPole-v1 on the same core in the same run.
+    """
+
+    world: str = "sample"
+    """The world that the seekers come from."""
+    rounds: int = 9
+    """How many rounds alternate; the median of their ratios counts."""
+
+    def run(self) -> int:
+        """Measure, and print each figure as it comes."""
+        from crs_gym.bench.discrete import measure_discrete
+
+        for figure in measure_discrete(self.world, self.rounds):
+            print(
+                f"{figure.name}: {figure.steps_per_second:,.0f} steps/s, {figure.other}: "
+                f"{figure.other_per_second:,.0f} steps/s: {figure.ratio:.3f} (wanted: {figure.wanted:g})",
+                flush=True,
+            )
+        return 0
+
+
+@dataclass(frozen=True)
 class Startup(Plain):
     """Measure seconds and memory until one can begin, in fresh processes.
 
@@ -141,6 +166,7 @@ class Bench(Plain):
 
     what: (
         Annotated[Speed, tyro.conf.subcommand("speed")]
+        | Annotated[Discrete, tyro.conf.subcommand("discrete")]
         | Annotated[Startup, tyro.conf.subcommand("startup")]
         | Annotated[Resolver, tyro.conf.subcommand("resolver")]
         | Annotated[Lm, tyro.conf.subcommand("lm")]

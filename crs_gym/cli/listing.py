@@ -23,9 +23,13 @@ class Listing(Plain):
         from crs_gym.agent import AGENTS
         from crs_gym.simulator import SIMULATORS
 
+        actions = {
+            "-Text-": "free text; titles become items",
+            "-Discrete-": "numbers: a candidate to show first, or a question",
+        }
         tables = {
             "Environments": [
-                (env_id, "free text; titles become items" if "-Text-" in env_id else "utterance and ranked items")
+                (env_id, next((told for view, told in actions.items() if view in env_id), "utterance and ranked items"))
                 for env_id in ENV_IDS
             ],
             "Simulators": [(name, SIMULATORS[name].summary) for name in SIMULATORS],

@@ -118,7 +118,7 @@ class AgendaSimulator:
         item, reaction, kind, answer, accepts, leaves, noise = choice
         words = Words(
             catalog=self._catalog,
-            facet_weights=list(map(self._tastes.facet_weights.__getitem__, rows.tolist())),
+            liking=self._tastes.liking(rows, column(item)),
             reaction=listed(reaction),
             item=listed(item),
             asked=listed(kind),
@@ -130,6 +130,7 @@ class AgendaSimulator:
             decision=column(_DECISION[accepts + 2 * leaves]),
             accepted=column(pick(accepts, item, NO_ITEM)),
             said=words.said,
+            told=words.told,
         )
 
     def _choose(self, row: Any, items: IntArray, asked: Any, understood: Any) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -47,8 +47,6 @@ class Tastes:
         self.favourites = np.full((n, len(FACET_KINDS) + 1, TOLD_PER_KIND + 1), NO_FACET, np.int64)
         """`(N, kinds + 1, TOLD_PER_KIND + 1)` liked facets, best first, padded with `NO_FACET`. The last kind (that "no
         question", -1, looks up) and the last place (behind all that can be told) hold `NO_FACET` only."""
-        self.facet_weights: list[Mapping[int, float]] = [{}] * n
-        """For each row, how much its seeker likes which facets. New for each seeker: words keep the old one."""
         self._exact = False  # some seeker has a true taste: all are looked up in `_utility` from then on
         self._estimated: set[int] = set()
         self._weights = np.zeros((n, catalog.n_facets + 1), np.float32)
@@ -80,6 +78,9 @@ class Tastes:
         self._utility[row, :-1] = taste.utility
         self._utility[row, [*profile.likes, *profile.dislikes]] = -np.inf
         self.bar[row], self.like_bar[row] = taste.bar, taste.like_bar
+        weights = self._weights[row]
+        weights.fill(0.0)
+        weights[taste.facets] = taste.weights
         self._remember(row, taste.facets.tolist(), taste.weights.tolist())
 
     def utility(self, row: Any, items: IntArray) -> FloatArray:
@@ -92,6 +93,10 @@ class Tastes:
         utility = as_float32(row_sum(weights * self._catalog.slate_values[items]))
         utility[self.seen[at, items] != NOT_SEEN] = -np.inf
         return utility
+
+    def liking(self, rows: IntArray, items: IntArray) -> FloatArray:
+        """`(n, widest)` float32, how much the seekers of `rows` like each facet of one item each; 0 for `NO_ITEM`."""
+        return as_float32(self._weights[rows[:, None], self._catalog.slate_facets[items]])
 
     def _look_up(self, row: int) -> None:
         """Write the estimated utilities where true ones stand, for worlds with seekers of both kinds."""
@@ -122,7 +127,6 @@ class Tastes:
 
     def _remember(self, row: int, facets: Sequence[int], weights: Sequence[float]) -> None:
         """Keep what the seeker can say about facets; they come best liked first."""
-        self.facet_weights[row] = dict(zip(facets, weights, strict=True))
         favourites = self.favourites[row]
         favourites.fill(NO_FACET)
         filled = [0] * len(FACET_KINDS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -10,9 +10,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from crs_gym.catalog import FACET_KINDS, Catalog
+from crs_gym.catalog import FACET_KINDS, NO_ITEM, Catalog
 from crs_gym.numeric import FloatArray, IntArray
 from crs_gym.questions import NO_QUESTION
+from crs_gym.turns import Told
 from crs_simulators.agenda.taste import NO_FACET
 
 
@@ -95,6 +96,14 @@ _FAREWELLS: Final = (
     "Never mind, I'll find something myself. Bye.",
 )
 
+_SIGNS: Final = np.zeros(len(Reaction), np.int8)
+"""Whether a reaction speaks for (1) or against (-1) its item."""
+_SIGNS[[Reaction.ACCEPT, Reaction.LIKE, Reaction.SEEN_LIKED]] = 1
+_SIGNS[[Reaction.DISLIKE, Reaction.SEEN_DISLIKED]] = -1
+_REASONED: Final = np.zeros(len(Reaction), np.int8)
+"""The same for reactions that come with a reason."""
+_REASONED[[Reaction.LIKE, Reaction.DISLIKE]] = 1, -1
+
 
 def _pick(choices: tuple[str, ...], draw: float) -> str:
     return choices[int(draw * len(choices))]
@@ -122,7 +131,8 @@ class Words:
 
     Attributes:
         catalog: Names items and facets.
-        facet_weights: How much each seeker likes which facets.
+        liking: `(n, widest)` float32, how much each seeker likes the facets of `item`, in the order of
+            `Catalog.facet_table`; 0 for facets that it does not care about.
         reaction: `Reaction` to `item`.
         item: The item that is reacted to; `NO_ITEM` where `reaction` is about none.
         asked: The kind of facet that was asked about, or `NO_QUESTION`.
@@ -132,7 +142,7 @@ class Words:
     """
 
     catalog: Catalog
-    facet_weights: Sequence[Mapping[int, float]]
+    liking: FloatArray
     reaction: Sequence[int] | NDArray[np.int8]
     item: Sequence[int] | IntArray
     asked: Sequence[int] | IntArray
@@ -161,13 +171,38 @@ class Words:
                 sentences.append(answer)
         return " ".join(sentences) if sentences else _pick(_NOTHING, first), named
 
+    def told(self) -> Told:
+        """The same in columns: the item that is spoken of, the reason, and the answer."""
+        reaction = np.asarray(self.reaction)
+        sign = _SIGNS[reaction]
+        items = np.where(sign != 0, self.item, NO_ITEM)
+        reason, reason_sign = self._reasons(reaction, items)
+        answer = np.where(self.leaves, NO_FACET, self.answer)
+        return Told(
+            items[:, None],
+            sign[:, None],
+            np.stack([reason, answer], axis=1),
+            np.stack([reason_sign, (answer != NO_FACET).astype(np.int8)], axis=1),
+        )
+
+    def _reasons(self, reaction: NDArray[np.int8], items: IntArray) -> tuple[IntArray, NDArray[np.int8]]:
+        """`(n,)` the facet that `_reason` names, or `NO_FACET`, and whether it speaks for the item."""
+        sign = _REASONED[reaction]
+        facets = self.catalog.slate_facets[items]
+        strength = self.liking * sign[:, None]
+        strongest = strength.max(axis=1)
+        # Of facets that are liked alike, `max` takes the last number, and `min` the first.
+        tied = np.where(strength == strongest[:, None], facets * sign[:, None], np.iinfo(np.int64).min)
+        facet = tied.max(axis=1) * sign
+        named = (strongest > 0) & (sign != 0)
+        return np.where(named, facet, NO_FACET), np.where(named, sign, 0).astype(np.int8)
+
     def _reason(self, i: int, reaction: int, item: int, draw: float) -> str:
         """Why the seeker likes, or does not like, the item: the facet of it that it likes best, or least."""
         if reaction not in (Reaction.LIKE, Reaction.DISLIKE):
             return ""
-        weights = self.facet_weights[i]
-        known = [(weights[facet], facet) for facet in self.catalog.facets_of(item).tolist() if facet in weights]
-        weight, facet = (max if reaction == Reaction.LIKE else min)(known, default=(0.0, NO_FACET))
+        known = zip(self.liking[i].tolist(), self.catalog.slate_facets[item].tolist(), strict=True)
+        weight, facet = (max if reaction == Reaction.LIKE else min)(known)
         if weight == 0 or (weight > 0) != (reaction == Reaction.LIKE):
             return ""
         reasons = _GOOD_REASONS if reaction == Reaction.LIKE else _BAD_REASONS

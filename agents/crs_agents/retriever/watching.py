@@ -1,0 +1,77 @@
+"""What is seen of a training while it runs: a bar on a terminal, elsewhere a line a stage."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Final, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+_SMOOTH: Final = 50
+"""Updates over which the loss that is shown is averaged."""
+
+
+class Watching:
+    """Shows stages, and within each how far it is. On the error stream."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        self._bar: Progress | None = None
+        if console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=console,
+            )
+            self._task = self._bar.add_task("")
+        self._name = ""
+        self._begun = time.monotonic()
+        self._losses: list[float] = []
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def stage(self, name: str) -> None:
+        """Say what begins."""
+        self._name = name
+        if self._bar is not None:
+            self._bar.reset(self._task, description=name, total=None)
+        else:
+            seconds = time.monotonic() - self._begun
+            print(f"crs-gym: {name} ({seconds:.0f} s)", file=sys.stderr, flush=True)
+
+    def progress(self, done: int, total: int) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total)
+
+    def losses(self) -> list[float]:
+        """The list that the losses of the next network go to."""
+        self._losses = []
+        return self._losses
+
+    def update(self, update: int, updates: int, loss: float) -> None:
+        """Keep a loss, and show it."""
+        self._losses.append(loss)
+        if self._bar is not None:
+            recent = self._losses[-_SMOOTH:]
+            self._bar.update(
+                self._task,
+                completed=update,
+                total=updates,
+                description=f"{self._name}, {sum(recent) / len(recent):.3f} nats",
+            )
