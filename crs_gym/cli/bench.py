@@ -158,6 +158,34 @@ class Lm(Plain):
 
 
 @dataclass(frozen=True)
+class RolloutsForTrl(Plain):
+    """Measure tokens a second that are written while training with trl.
+
+    Ours, all episodes in one batch, against trl's own `environment_factory`. On a CPU a round takes minutes.
+    """
+
+    model: str = "smollm2-135m-instruct"
+    """Weights on this machine: a name or a path."""
+    users: int = 4
+    """Users of a batch."""
+    members: int = 8
+    """Episodes with each of them: the members of a group."""
+    turns: int = 3
+    """The most turns of an episode."""
+    rounds: int = 3
+    """How many rounds alternate; the median of their ratios counts."""
+
+    def run(self) -> int:
+        """Measure, and print."""
+        from crs_gym.bench.trl import RolloutLoad, measure_rollouts
+
+        load = RolloutLoad(users=self.users, members=self.members, turns=self.turns, rounds=self.rounds)
+        name, ours, theirs, ratio, wanted = measure_rollouts(self.model, load).row()
+        print(f"{name}: {ours}, {theirs}: {ratio}" + (f" (wanted: {wanted})" if wanted else ""))
+        return 0
+
+
+@dataclass(frozen=True)
 class Bench(Plain):
     """Measure speed, start-up, a language model or the title resolver.
 
@@ -170,6 +198,7 @@ class Bench(Plain):
         | Annotated[Startup, tyro.conf.subcommand("startup")]
         | Annotated[Resolver, tyro.conf.subcommand("resolver")]
         | Annotated[Lm, tyro.conf.subcommand("lm")]
+        | Annotated[RolloutsForTrl, tyro.conf.subcommand("rollouts")]
     ) = field(default_factory=Speed)
 
     def run(self) -> int:

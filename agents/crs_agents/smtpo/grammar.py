@@ -1,0 +1,128 @@
+"""What the policy's model writes: the grammar, and the one place where it is written, read and repaired.
+
+    <think>likes horror, 1980s; dislikes comedy; 1 fits horror, 1980s; best 1</think><answer>1, 7, 3</answer>
+
+`likes` and `dislikes` are the seeker's facets; each `fits` names a candidate, none twice, and the liked facets that it
+has; `best` is the verdict, and the first number of the answer. A line break ends the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Form = Literal["right", "repaired", "unreadable"]
+"""`right`: the grammar to the letter. `repaired`: it is not, but there are numbers of candidates to be read off it.
+`unreadable`: there are none."""
+
+ANYTHING: Final = "anything"
+"""What is liked where nothing is known."""
+
+NOTHING: Final = "nothing"
+"""What is disliked where nothing is known."""
+
+NONE: Final = "none"
+"""Stands for a number where there are no candidates."""
+
+LONGEST: Final = 4_000
+"""Characters that are read; what is longer is not of the right form."""
+
+_FACETS: Final = r"[^;<>\n]+"
+_NUMBER: Final = r"[0-9]{1,4}"
+_RIGHT: Final = re.compile(
+    rf"<think>likes (?P<likes>{_FACETS}); dislikes (?P<dislikes>{_FACETS})"
+    rf"(?P<matches>(?:; {_NUMBER} fits {_FACETS})*); best (?P<best>{_NUMBER}|{NONE})</think>"
+    rf"<answer>(?P<answer>{_NUMBER}(?:, {_NUMBER})*|{NONE})</answer>"
+)
+_MATCH: Final = re.compile(rf"; ({_NUMBER}) fits ({_FACETS})")
+_LOOSE: Final = {
+    name: re.compile(pattern)
+    for name, pattern in (
+        ("likes", rf"\blikes ({_FACETS})"),
+        ("dislikes", rf"\bdislikes ({_FACETS})"),
+        ("best", rf"\bbest ({_NUMBER})(?![0-9])"),
+        ("number", r"[0-9]+"),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """What is thought and answered.
+
+    Attributes:
+        likes: Liked facets, the most telling first.
+        dislikes: Disliked facets.
+        matches: Numbers of candidates, each with the liked facets that it is said to have.
+        answer: Numbers of candidates, from 1, best first, each once; the first is the verdict.
+    """
+
+    likes: tuple[str, ...] = ()
+    dislikes: tuple[str, ...] = ()
+    matches: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    answer: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What was read off a text, and whether it had the right form."""
+
+    thought: Thought
+    form: Form
+
+
+def write(thought: Thought) -> str:
+    """A thought in its right form; facets are names as `prompts.facet_text` gives them."""
+    matches = "".join([f"; {number} fits {', '.join(facets)}" for number, facets in thought.matches])
+    likes, dislikes = ", ".join(thought.likes) or ANYTHING, ", ".join(thought.dislikes) or NOTHING
+    best = str(thought.answer[0]) if thought.answer else NONE
+    answer = ", ".join(map(str, thought.answer)) or NONE
+    return f"<think>likes {likes}; dislikes {dislikes}{matches}; best {best}</think><answer>{answer}</answer>"
+
+
+def parse(text: str, n: int) -> Parsed:
+    """Read a text, whatever stands in it.
+
+    Args:
+        text: What was written.
+        n: How many candidates there were.
+    """
+    found = _RIGHT.fullmatch(text.strip()) if len(text) <= LONGEST else None
+    if found is not None:
+        matches = [(int(number), _facets(facets)) for number, facets in _MATCH.findall(found["matches"])]
+        answer = _numbers(found["answer"])
+        thought = Thought(_facets(found["likes"]), _facets(found["dislikes"]), tuple(matches), _usable(answer, n))
+        complete = len(thought.answer) == len(answer) and (bool(answer) or n == 0)
+        matched = [number for number, _ in matches]
+        if complete and list(_usable(matched, n)) == matched and _numbers(found["best"]) == answer[:1]:
+            return Parsed(thought, "right")
+    return _repaired(text[:LONGEST], n)
+
+
+def _repaired(text: str, n: int) -> Parsed:
+    """Numbers of the answer, or else the verdict; facets where they are named."""
+    _, tag, answer = text.rpartition("<answer>")
+    if not tag:
+        _, tag, answer = text.rpartition("</think>")
+    numbers = _usable(_numbers(answer.partition("</answer>")[0]) if tag else [], n)
+    if not numbers and (best := _LOOSE["best"].search(text)):
+        numbers = _usable([int(best[1])], n)
+    named = {name: found[1] if (found := _LOOSE[name].search(text)) else "" for name in ("likes", "dislikes")}
+    thought = Thought(_facets(named["likes"]), _facets(named["dislikes"]), (), numbers)
+    return Parsed(thought, "repaired" if numbers else "unreadable")
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(digits) for digits in _LOOSE["number"].findall(text) if len(digits) <= 4]
+
+
+def _usable(numbers: Sequence[int], n: int) -> tuple[int, ...]:
+    """Those that are numbers of candidates, each once."""
+    return tuple(dict.fromkeys(number for number in numbers if 1 <= number <= n))
+
+
+def _facets(text: str) -> tuple[str, ...]:
+    names = [name.strip() for name in text.split(",")]
+    return tuple(dict.fromkeys(name for name in names if name not in ("", ANYTHING, NOTHING)))

@@ -1,0 +1,96 @@
+"""The policy between observations and a language model: a `crs_gym.writing.WritingPolicy`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from crs_agents.ranking import Scorer
+from crs_agents.smtpo import prompts
+from crs_agents.smtpo.candidates import Candidates, Recall
+from crs_agents.smtpo.grammar import parse
+from crs_agents.smtpo.options import PolicyOptions
+from crs_agents.smtpo.wording import explained
+from crs_gym.agent import Observation
+from crs_gym.catalog import Catalog
+from crs_gym.lm import Sampling
+from crs_gym.randomness import derived_key
+from crs_gym.task import Message
+from crs_gym.turns import AgentTurn
+
+SAMPLING: Final = Sampling(max_tokens=160, temperature=1.0, stop=(prompts.END_OF_LINE,))
+"""How the model writes: from its whole distribution, as a trainer needs it. What is taught takes about 70 tokens."""
+
+
+class SmtpoPolicy:
+    """Prompts from observations, and turns from texts; each from one observation alone.
+
+    Args:
+        catalog: What is recommended.
+        score: Recalls candidates: scores all items for each observation by itself.
+        options: The form of the prompts.
+        sampling: How the model writes.
+        salt: Another number gives other orders of the candidates.
+
+    Attributes:
+        revision: Changes with what is read, and with how it is written.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        score: Scorer,
+        options: PolicyOptions,
+        *,
+        sampling: Sampling = SAMPLING,
+        salt: int = 0,
+    ) -> None:
+        self.sampling = sampling
+        self.revision = f"smtpo-{prompts.VERSION}+{derived_key(repr(options), salt):032x}"[:24]
+        self.recall = Recall(catalog, score, options.n, salt)
+        self._catalog = catalog
+        self._fit = options.fit
+
+    def pieces(self, observations: Sequence[Observation]) -> list[str]:
+        """See `WritingPolicy.pieces`."""
+        return [self._piece(o, found) for o, found in zip(observations, self.recall(observations), strict=True)]
+
+    def candidates(self, observations: Sequence[Observation]) -> list[tuple[int, ...]]:
+        """The items that each piece offers, in the order of their numbers."""
+        return [found.items for found in self.recall(observations)]
+
+    def turns(self, observations: Sequence[Observation], written: Sequence[str]) -> list[AgentTurn]:
+        """See `WritingPolicy.turns`. What the answer leaves out follows in the order of recall."""
+        return [
+            self._turn(observation, found, text)
+            for observation, found, text in zip(observations, self.recall(observations), written, strict=True)
+        ]
+
+    def _piece(self, observation: Observation, found: Candidates) -> str:
+        lines = [
+            prompts.candidate_line(number, item, self._catalog, fit if self._fit else None)
+            for number, (item, fit) in enumerate(zip(found.items, found.fits, strict=True), 1)
+        ]
+        if observation.turn == 0:
+            return prompts.opening(observation.messages, lines)
+        return prompts.follow_up(_said_since(observation), lines)
+
+    def _turn(self, observation: Observation, found: Candidates, text: str) -> AgentTurn:
+        parsed = parse(text, len(found.items))
+        chosen = [found.items[number - 1] for number in parsed.thought.answer]
+        ranking = tuple(dict.fromkeys([*chosen, *found.ranking]))[: max(observation.depth, observation.k)]
+        items = ranking[: observation.k]
+        return AgentTurn(
+            utterance=explained(self._catalog, items, parsed.thought.likes),
+            items=items,
+            ranking=ranking,
+            reasoning=text,
+            understood=parsed.form == "right",
+        )
+
+
+def _said_since(observation: Observation) -> Sequence[Message]:
+    """What was said after the recommender's last message."""
+    messages = observation.messages
+    last = max((place for place, message in enumerate(messages) if message.role == "recommender"), default=-1)
+    return messages[last + 1 :]

@@ -1,0 +1,100 @@
+"""What the policy's model reads. Versioned: a model reads the form that it was trained on.
+
+Turn 0 holds one line of instruction, the dialogue, and the candidates, one line each:
+
+    Rank the films for the user. Think, then answer with the best numbers.
+    User: Something scary from the eighties, please
+    1. Cold Harbour (1987); horror, thriller; Ada Finch; Max Orlo; fit 9
+    2. Two Left Shoes (1999); comedy; Bo Lind; Ina Ray; fit 4
+
+Later turns are appended to it and to what the model has written: what the user has said since, and new candidates.
+Every utterance is one line, and nothing in it is read as a special token, so no words can forge another line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from crs_gym.catalog import FACET_KINDS, Catalog
+from crs_gym.task import Message
+from crs_gym.transcript import one_line, render_message
+
+VERSION: Final = 1
+"""Rises with any change of what is read or written."""
+
+INSTRUCTION: Final = "Rank the films for the user. Think, then answer with the best numbers."
+
+END_OF_LINE: Final = "\n"
+
+MOST_SAID: Final = 800
+"""Characters of the dialogue at turn 0, from its end (our choice: about 200 tokens)."""
+
+MOST_ANSWERED: Final = 300
+"""Characters of what the user has said, at later turns."""
+
+SHOWN_FACETS: Final = {"genre": 3, "director": 1, "star": 1}
+"""How many facets of each kind a candidate's line names; its decade stands in the year."""
+
+BEST_FIT: Final = 9
+
+_FORBIDDEN: Final = str.maketrans({";": " ", ",": " ", "<": " ", ">": " "})
+"""What separates facets and marks sections, in the line of a candidate and in what is written."""
+
+
+def opening(messages: Sequence[Message], lines: Sequence[str]) -> str:
+    """The piece of turn 0: the instruction, the end of the dialogue, and candidates."""
+    return _piece([INSTRUCTION, *dialogue_lines(messages, MOST_SAID), *lines])
+
+
+def follow_up(messages: Sequence[Message], lines: Sequence[str]) -> str:
+    """The piece of a later turn. It begins on a line of its own, however the model ended.
+
+    Args:
+        messages: What was said after the recommender's last message.
+        lines: New candidates.
+    """
+    return END_OF_LINE + _piece([*dialogue_lines(messages, MOST_ANSWERED), *lines])
+
+
+def dialogue_lines(messages: Sequence[Message], most: int) -> list[str]:
+    """The last messages, one line each, of `most` characters together; the first of them is cut at its front."""
+    lines: list[str] = []
+    left = most
+    for message in reversed(messages):
+        text = one_line(message.text)
+        if len(text) > left:
+            if left > most // 4:  # a few characters of a message say nothing
+                lines.append(render_message(message.role, f"…{text[-left:]}"))
+            break
+        lines.append(render_message(message.role, text))
+        left -= len(text)
+    return lines[::-1]
+
+
+def candidate_line(number: int, item: int, catalog: Catalog, fit: int | None) -> str:
+    """The line of candidate `number` (from 1); `fit` in 0 … `BEST_FIT`, or `None` where it is not told."""
+    facets: dict[str, list[str]] = {kind: [] for kind in SHOWN_FACETS}
+    for facet in catalog.facets_of(item).tolist():
+        of_kind = facets.get(FACET_KINDS[catalog.facet_kind_list[facet]])
+        if of_kind is not None:
+            of_kind.append(facet_text(catalog.facet_names[facet]))
+    parts = [one_line(catalog.names[item]).translate(_FORBIDDEN)]
+    parts += [", ".join(names[: SHOWN_FACETS[kind]]) for kind, names in facets.items() if names]
+    if fit is not None:
+        parts.append(f"fit {fit}")
+    return f"{number}. {'; '.join(parts)}"
+
+
+def facet_text(name: str) -> str:
+    """A facet's name as it stands in prompts and answers: without what separates facets there."""
+    return " ".join(one_line(name).translate(_FORBIDDEN).split())
+
+
+def fit_of(place: int, n: int) -> int:
+    """The digit that stands for a place, from 0, in the order of recall among `n` candidates."""
+    return BEST_FIT - place * (BEST_FIT + 1) // n
+
+
+def _piece(lines: Sequence[str]) -> str:
+    return "".join([line + END_OF_LINE for line in lines])

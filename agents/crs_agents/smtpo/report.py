@@ -1,0 +1,91 @@
+"""What is told of a finished training: its curves and its model card."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from crs_agents.smtpo.trainer import SmtpoTraining, option
+
+if TYPE_CHECKING:
+    import torch
+
+CURVE_FILE: Final = "curve.png"
+
+_PANELS: Final = (
+    ("What is taught", "loss", "nats a token"),
+    ("Tokens that would be written as taught", "mean_token_accuracy", "share"),
+)
+_TRAIN: Final = "#8a8f98"
+_VALID: Final = "#1f5fbf"
+
+
+def draw_curves(history: Sequence[Mapping[str, float]], path: Path, title: str) -> None:
+    """Draw train and valid curves over the updates, from what was logged by transformers' names.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # no global state, and no display is asked for
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    figure.suptitle(title, fontsize=10)
+    for axes, (heading, name, unit) in zip(figure.subplots(1, len(_PANELS)), _PANELS, strict=True):
+        for label, key, color in (("train", name, _TRAIN), ("valid", f"eval_{name}", _VALID)):
+            found = {entry["step"]: entry[key] for entry in history if key in entry}
+            if found:
+                steps = sorted(found)
+                marker = "o" if len(steps) < 30 else ""
+                axes.plot(steps, [found[s] for s in steps], color=color, marker=marker, markersize=3, label=label)
+        axes.set_title(heading, fontsize=10)
+        axes.set_xlabel("updates")
+        axes.set_ylabel(unit)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False, fontsize=8)
+    FigureCanvasAgg(figure)
+    figure.savefig(path, format="png", dpi=110)
+
+
+def model_card(settings: SmtpoTraining, manifest: Mapping[str, object]) -> str:
+    """The model card of the stage `sft`."""
+    own = [
+        f"{option(name)} {getattr(settings, name)}"
+        for name in settings.__dataclass_fields__
+        if name not in ("out", "stage", "report_to", "fit")
+        and getattr(settings, name) != getattr(SmtpoTraining, name, None)
+    ]
+    own += [] if settings.fit else ["--no-fit"]
+    valid = "none" if manifest["valid_loss"] is None else f"{manifest['valid_loss']:.3f} nats a token"
+    return f"""# Reasoning policy on {settings.world}: supervised fine-tuning
+
+A LoRA adapter of `{settings.base}` (`{manifest["base_revision"]}`) that reads a dialogue and {settings.n}
+candidates, thinks in words and ranks them (docs/agents/smtpo.md). Made by
+
+    crs-gym train smtpo --out DIR --stage sft {" ".join(own)}
+
+- Learned from: {manifest["updates"]} updates of {settings.batch_size}; {manifest["lessons"]} lessons of
+  {manifest["lesson_tokens"]} tokens were there, played on the train split of `{settings.world}`
+  (`{manifest["world_fingerprint"]}`) against the user `{settings.user}`. No other model wrote any of the reasoning
+- Candidates: `{manifest["candidates"]}`
+- Valid loss: {valid}
+- Hardware: {manifest["hardware"]}; the last run took {manifest["seconds_of_last_run"]} s
+
+Play it: `crs-gym evaluate CRS-Redial-v0 -a smtpo:DIR`. The weights hold numbers only; nothing that is loaded runs. They
+carry what the corpus's people named and liked, with its gaps and its fashions; the licences of corpus and base model
+apply. What it gives as its reasons are facets that its first film has, not a record of how it came to choose it.
+"""
+
+
+def hardware(device: torch.device) -> str:
+    """What it ran on, in words."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name()
+    processor = torch.cpu.get_capabilities().get("cpu_name") or platform.machine()
+    return f"{torch.get_num_threads()} threads of {processor} ({device.type})"

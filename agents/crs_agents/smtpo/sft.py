@@ -1,0 +1,164 @@
+"""The stage `sft`: fine-tuning on lessons, through trl's `SFTTrainer` and peft's LoRA, from settings to a folder.
+
+Ours, not of SMTPO (arXiv 2604.03671): the reasoning is made from labels and facets (`reasoning.py`), one example is a
+played episode with all of its turns, and the LoRA stands on the upper half of a small model by default.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, cast
+
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when trl is imported: a training tells nobody of itself
+
+import datasets  # type: ignore[import-untyped]
+import torch
+import transformers
+from peft import PeftModel
+from peft.helpers import disable_input_dtype_casting
+from trl.trainer.sft_trainer import SFTTrainer
+
+from crs_agents.smtpo.adapter import save_adapter
+from crs_agents.smtpo.options import PolicyOptions, write_options
+from crs_agents.smtpo.preparation import prepared
+from crs_agents.smtpo.report import CURVE_FILE, draw_curves, hardware, model_card
+from crs_agents.smtpo.trainer import SmtpoTraining, whole_checkpoints
+from crs_gym.errors import TrainingError
+from crs_gym.lm.allocator import keep_freed_memory
+from crs_gym.lm.transformers_model import native_dtype
+from crs_gym.lm.weights import find_weights, weights_revision
+from crs_gym.trainer import training_folder
+from crs_gym.worlds import load_world
+
+MANIFEST_FILE: Final = "manifest.json"
+"""Written last: a folder that holds it holds a stage that has ended."""
+
+HISTORY_FILE: Final = "history.json"
+CARD_FILE: Final = "README.md"
+
+_OF_NO_EFFECT: Final = ("out", "stage", "report_to", "at_once")
+"""Settings on which the result does not depend, but for rounding."""
+
+
+def train(settings: SmtpoTraining) -> None:
+    """Train as `SmtpoTraining.run` says."""
+    _hush()
+    out = settings.out / "sft"
+    folder = find_weights(settings.base)
+    world = load_world(settings.world)
+    options = PolicyOptions(
+        base=settings.base,
+        candidates=settings.recalling(),
+        n=settings.n,
+        listed=settings.listed,
+        fit=settings.fit,
+    )
+    device = torch.accelerator.current_accelerator() or torch.device("cpu")
+    dtype = {"auto": native_dtype(device), "bf16": torch.bfloat16, "fp32": torch.float32}[settings.dtype]
+    chosen = {name: value for name, value in asdict(settings).items() if name not in _OF_NO_EFFECT}
+    facts = {
+        "candidates": options.candidates,
+        "world_fingerprint": world.fingerprint,
+        "base_revision": weights_revision(folder),
+        "prompt_version": options.prompt_version,
+        "dtype": str(dtype).removeprefix("torch."),
+    }
+    with training_folder(out, {**chosen, **facts}):
+        if (out / MANIFEST_FILE).exists():
+            print(f"{out} holds this training, and it has ended: nothing is left to do.")
+            return
+        if device.type == "cpu":
+            keep_freed_memory()
+        _say("playing lessons")
+        trainer, counts = prepared(settings, options, out, folder, dtype, world)
+        _say(f"{counts['lessons']} lessons of {counts['lesson_tokens']:,} tokens, {trainer.args.max_steps} updates")
+        _go_on(trainer, out)
+        _finish(trainer, settings, options, {**chosen, **facts, **counts})
+
+
+class Told(transformers.TrainerCallback):
+    """One line for each evaluation and each checkpoint, on the error stream."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float] | None = None, **_: Any) -> None:
+        """Say what was logged."""
+        del args, control
+        shown = {name: value for name, value in (logs or {}).items() if name.endswith(("loss", "token_accuracy"))}
+        if shown:
+            _say(
+                f"update {state.global_step} of {state.max_steps}: "
+                + ", ".join(f"{k} {float(v):.3f}" for k, v in shown.items())
+            )
+
+
+def _go_on(trainer: SFTTrainer, out: Path) -> None:
+    """Train from the last whole checkpoint to the end.
+
+    Raises:
+        TrainingError: The disk is full.
+    """
+    whole = whole_checkpoints(out)
+    for torn in set(out.glob("checkpoint-*")) - set(whole):  # a kill came while it was written
+        shutil.rmtree(torn)
+    trainer.remove_callback(transformers.PrinterCallback)
+    trainer.add_callback(Told())
+    try:
+        with disable_input_dtype_casting(cast("PeftModel", trainer.model)):
+            trainer.train(resume_from_checkpoint=str(whole[-1]) if whole else None)
+    except OSError as error:
+        raise TrainingError(
+            f"cannot write to {out}: {error}. Way out: make space, then run the same command to go on"
+        ) from error
+
+
+def _finish(trainer: SFTTrainer, settings: SmtpoTraining, options: PolicyOptions, facts: Mapping[str, object]) -> None:
+    """Write the adapter, its options, history, curves, card and, last, the manifest; drop the checkpoints."""
+    out = settings.out / "sft"
+    history = trainer.state.log_history
+    evaluated = [entry for entry in history if "eval_loss" in entry]
+    manifest = {
+        "trainer": "smtpo",
+        "stage": "sft",
+        **facts,
+        "updates": trainer.state.global_step,
+        "seconds_of_last_run": round(next(e["train_runtime"] for e in reversed(history) if "train_runtime" in e)),
+        "valid_loss": evaluated[-1]["eval_loss"] if evaluated else None,
+        "valid_token_accuracy": evaluated[-1].get("eval_mean_token_accuracy") if evaluated else None,
+        "hardware": hardware(trainer.args.device),
+        "packages": {name: version(name) for name in ("crs-gym", "torch", "transformers", "trl", "peft")},
+    }
+    try:
+        save_adapter(cast("PeftModel", trainer.model), out, settings.base)
+        (out / HISTORY_FILE).write_text(json.dumps(history, indent=1) + "\n", "utf-8")
+        draw_curves(history, out / CURVE_FILE, f"{settings.base} on {settings.world}, seed {settings.seed}")
+        (out / CARD_FILE).write_text(model_card(settings, manifest), "utf-8")
+        write_options(options, out)
+        draft = out / f"{MANIFEST_FILE}.draft"
+        draft.write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
+        draft.replace(out / MANIFEST_FILE)
+    except OSError as error:
+        raise TrainingError(
+            f"cannot write to {out}: {error}. Way out: make space, then run the same command to go on"
+        ) from error
+    for checkpoint in out.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)
+    print(f"The policy is in {out}: play it as smtpo:{settings.out}")
+
+
+def _say(words: str) -> None:
+    print(f"crs-gym: {words}", file=sys.stderr, flush=True)
+
+
+def _hush() -> None:
+    """No bars and remarks of libraries."""
+    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    datasets.disable_progress_bars()
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.|trl\.")

@@ -1,0 +1,100 @@
+"""Log-probabilities and entropies at the places that count.
+
+A dialogue policy writes a small part of a sequence; the rest it reads. trl computes the head, which is much of the work
+for a small model with a large vocabulary, at every place, or (with Triton) at every place of the completion; here it
+runs at those that were written. Rows of similar length are computed together, without columns that are padding in all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import torch
+from torch.nn import functional
+from trl.kernels import ChunkedLogProbFunction
+
+VOCABULARY: Final = 8_192
+"""Tokens of the vocabulary that are computed together (our choice: what is between passes stays small)."""
+
+_NOT_PLAIN: Final = (
+    "final_logit_softcapping",
+    "logit_scale",
+    "output_multiplier",
+    "lm_head_multiplier",
+    "logits_scaling",
+    "num_experts",
+    "num_local_experts",
+)
+"""What a configuration calls other heads, and experts, whose balance has a loss of its own."""
+
+
+def has_plain_head(config: Any) -> bool:
+    """Whether the logits of a model are its head's product, and nothing else is asked of a pass."""
+    text = config.get_text_config()
+    return all(getattr(text, name, None) in (None, 1.0) for name in _NOT_PLAIN)
+
+
+def scores(
+    model: Any, ids: torch.Tensor, attention: torch.Tensor, written: torch.Tensor, temperature: float, size: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Score tokens under a model.
+
+    Args:
+        model: A causal language model, with adapters or wrapped for several devices.
+        ids: `(batch, length)` tokens, with padding on either side.
+        attention: `(batch, length)`, 0 where there is padding.
+        written: `(batch, length)` bool: which tokens to score; never the first of a row.
+        temperature: Divides the logits.
+        size: How many rows are computed together.
+
+    Returns:
+        `(batch, length)` float32 log-probabilities in nats, and entropies of the distributions that the tokens are
+        from; 0 elsewhere.
+    """
+    logs = torch.zeros(ids.shape, device=ids.device)
+    entropies = torch.zeros_like(logs)
+    for rows in torch.split(torch.argsort(attention.sum(dim=1), stable=True), size):
+        there = attention[rows].any(dim=0).nonzero()[:, 0]
+        columns = slice(int(there[0]), int(there[-1]) + 1)
+        chosen = written[rows, columns]
+        if not chosen.any():
+            chosen = chosen.clone()
+            chosen[0, -1] = True  # the pass takes part in the gradient, with a weight of 0
+        found, entropy = _scored(model, ids[rows, columns], attention[rows, columns], chosen, temperature)
+        at_row, at_column = chosen.nonzero(as_tuple=True)
+        place = (rows[at_row], at_column + columns.start)
+        logs, entropies = logs.index_put(place, found), entropies.index_put(place, entropy)
+    return logs, entropies
+
+
+def _scored(
+    model: Any, ids: torch.Tensor, attention: torch.Tensor, written: torch.Tensor, temperature: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`(n,)` log-probabilities and entropies of the `n` tokens that were written, row by row."""
+    head = getattr(model, "module", model).get_output_embeddings()
+    with _before(head) as seen:
+        model(input_ids=ids, attention_mask=attention, use_cache=False)
+    hidden = seen[0]  # (batch, length, width)
+    behind = functional.pad(written[:, 1:], (0, 1))  # a token is read from the place before it
+    found, entropy, *_ = ChunkedLogProbFunction.apply(  # type: ignore[no-untyped-call]
+        hidden[behind], head.weight, head.bias, ids[written], temperature, VOCABULARY, None, 1.0, ("entropy",)
+    )
+    return found, entropy
+
+
+@contextmanager
+def _before(head: torch.nn.Module) -> Iterator[list[torch.Tensor]]:
+    """What goes into a head, which itself computes one place a row."""
+    seen: list[torch.Tensor] = []
+
+    def keep(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        seen.append(inputs[0])
+        return (inputs[0][:, :1],)
+
+    handle = head.register_forward_pre_hook(keep)
+    try:
+        yield seen
+    finally:
+        handle.remove()

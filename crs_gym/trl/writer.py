@@ -1,0 +1,180 @@
+"""The model that writes in rollouts: a copy of the trained one for our decode loop, brought up to date in place.
+
+trl's trainer holds modules with adapters and gradients; the decode loop (`crs_gym.lm`) wants plain, fused weights. So
+the copy is built once, and before each generation the trained weights are written over its own: for a LoRA only the
+maps that have one, each with its product added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from crs_gym.errors import TrainingError
+from crs_gym.lm import Generation, Sampling
+from crs_gym.lm.cache import Slot
+from crs_gym.lm.decoding import Decoder, Written, draw
+from crs_gym.lm.noise import stream_keys
+from crs_gym.lm.transformers_model import TransformersModel
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredGeneration(Generation):
+    """A text with the probability of each of its tokens.
+
+    Attributes:
+        log_probabilities: Of each token drawn, in nats, under the model's whole distribution at the temperature of the
+            draw; where `min_p` cuts that distribution, it is not normalised anew.
+    """
+
+    log_probabilities: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _ScoredText(Written):
+    log_probabilities: tuple[float, ...]
+
+
+class _ScoringDecoder(Decoder):
+    """A decoder that keeps the probability of what it draws. Draws the same."""
+
+    @torch.inference_mode()
+    def write(
+        self,
+        slots: Sequence[Slot],
+        logits: torch.Tensor,
+        sampling: Sampling,
+        keys: Sequence[int],
+        ends: Callable[[int, Sequence[int]], bool],
+    ) -> list[Written]:
+        """See `Decoder.write`."""
+        streams = stream_keys(keys)
+        drawn: list[list[int]] = [[] for _ in slots]
+        scores: list[list[float]] = [[] for _ in slots]
+        finished = [False] * len(slots)
+        rows = self.forward.rows(slots, sampling.max_tokens)
+        logits = logits[rows.going]
+        for step in range(sampling.max_tokens):
+            going = rows.going
+            tokens = draw(logits, sampling, streams[going], step)
+            found = log_probabilities(logits, tokens.tolist(), sampling.temperature)
+            for row, token, score in zip(going, tokens.tolist(), found, strict=True):
+                drawn[row].append(token)
+                scores[row].append(score)
+                finished[row] = ends(row, drawn[row])
+                if finished[row] or step == sampling.max_tokens - 1:
+                    rows.end(row, drawn[row][:-1])
+            if not rows.going:
+                break
+            logits = rows.step([drawn[row][-1] for row in rows.going])
+        return [_ScoredText(*row) for row in zip(drawn, finished, map(tuple, scores), strict=True)]
+
+
+def log_probabilities(logits: torch.Tensor, tokens: Sequence[int], temperature: float) -> list[float]:
+    """Of one token a row, in nats.
+
+    Args:
+        logits: `(n, vocabulary)`.
+        tokens: `n` tokens.
+        temperature: Divides the logits; 0 counts as 1, for nothing is drawn there.
+    """
+    exact = logits.float() / (temperature or 1.0)
+    chosen = exact[torch.arange(len(tokens)), tokens] - torch.logsumexp(exact, dim=-1)
+    return chosen.tolist()
+
+
+class RolloutWriter(TransformersModel):
+    """A copy of a model that is being trained, for rollouts.
+
+    Args:
+        folder: The weights that the training began with.
+        dtype: Of the copy's weights; see `TransformersModel`.
+        device: Where it runs; see `TransformersModel`.
+    """
+
+    def __init__(self, folder: Path, *, dtype: torch.dtype | None = None, device: str | None = None) -> None:
+        super().__init__(folder, dtype=dtype, device=device)
+        decoder = self._decoder
+        self._decoder = _ScoringDecoder.__new__(_ScoringDecoder)
+        self._decoder.forward = decoder.forward  # built once: making it fuses weights
+
+    def _generation(self, written: Written, sampling: Sampling) -> Generation:
+        plain = super()._generation(written, sampling)
+        assert isinstance(written, _ScoredText)
+        return ScoredGeneration(plain.text, plain.finished, plain.tokens, written.log_probabilities)
+
+    def encoded(self, text: str) -> tuple[int, ...]:
+        """The tokens of a piece of text; nothing in it is read as a special token."""
+        with self._busy:
+            return tuple(self._encode(text))
+
+    @torch.inference_mode()
+    def begin(self, texts: Sequence[Sequence[int]], slots: Sequence[Hashable]) -> None:
+        """Read texts into slots, each different one once: the members of a group begin with the same.
+
+        Args:
+            texts: `n` texts as tokens; those that are too short or too long to be continued are passed over.
+            slots: `n` names of slots, of which nothing is kept yet.
+        """
+        with self._busy:
+            places: dict[tuple[int, ...], list[Hashable]] = {}
+            for text, slot in zip(texts, slots, strict=True):
+                if 1 < len(text) < self._longest:
+                    places.setdefault(tuple(text[:-1]), []).append(slot)  # behind the last token one reads anew
+            firsts = [Slot() for _ in places]
+            self._decoder.prefill(firsts, list(places), [[0]] * len(places))
+            for first, names in zip(firsts, places.values(), strict=True):
+                self._slots[names[0]] = first
+                for name in names[1:]:
+                    assert first.kept is not None
+                    self._slots[name] = Slot(list(first.tokens), first.kept.clone())
+
+    @torch.no_grad()
+    def take_weights(self, trained: Any) -> None:
+        """Write what a model has learned over this copy's weights, and forget what was computed with the old ones.
+
+        Args:
+            trained: A causal language model of the same shape, or a `PeftModel` of one with a LoRA; what its active
+                adapters add is merged.
+
+        Raises:
+            TrainingError: It has other weights than this copy, or an adapter that cannot be merged.
+        """
+        with self._busy:
+            self._slots.clear()
+            mine = dict(self._model.named_parameters())
+            for name, weight in _merged(trained):
+                if name not in mine or mine[name].shape != weight.shape:
+                    raise TrainingError(
+                        f"the trained model has a weight {name} {tuple(weight.shape)} that {self._name} has not. Way "
+                        "out: build the writer from the folder that the training began with"
+                    )
+                mine[name].copy_(weight)
+
+
+def _merged(trained: Any) -> list[tuple[str, torch.Tensor]]:
+    """The weights of a model by the names that they have without adapters; of a LoRA model those that it changes.
+
+    Raises:
+        TrainingError: An adapter is of another kind.
+    """
+    adapted = hasattr(trained, "get_base_model")
+    base = trained.get_base_model() if adapted else trained
+    if not adapted:
+        return [(name, weight.data) for name, weight in base.named_parameters()]
+    merged = []
+    for name, module in base.named_modules():
+        if not hasattr(module, "base_layer"):
+            continue
+        if not hasattr(module, "get_delta_weight") or getattr(module, "merged", False):
+            raise TrainingError(f"the adapter at {name} cannot be merged. Way out: a LoRA on linear maps")
+        weight = module.base_layer.weight.data.clone()
+        for adapter in module.active_adapters:
+            if adapter in module.lora_A:
+                weight += module.get_delta_weight(adapter).to(weight.dtype)
+        merged.append((f"{name}.weight", weight))
+    return merged

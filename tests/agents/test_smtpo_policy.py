@@ -1,0 +1,165 @@
+"""From observations to what the reasoning recommender reads, and from what it writes to turns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from agent_play import Game, observe, recommender, user
+
+from crs_agents.ranking import best_new_items
+from crs_agents.smtpo.candidates import scorer_of
+from crs_agents.smtpo.grammar import Thought, parse, write
+from crs_agents.smtpo.options import PolicyOptions
+from crs_agents.smtpo.policy import SmtpoPolicy
+from crs_agents.smtpo.wording import explained
+from crs_gym.agent import Observation, OracleObservation
+from crs_gym.questions import asked_facet
+from crs_gym.worlds import World
+from crs_gym.writing import WritingPolicy, earlier_observations
+
+
+def made(world: World, n: int = 20, *, fit: bool = True, salt: int = 0) -> SmtpoPolicy:
+    return SmtpoPolicy(
+        world.catalog, scorer_of("ease", world), PolicyOptions(base="", n=n, listed=min(n, 5), fit=fit), salt=salt
+    )
+
+
+@pytest.fixture(scope="module")
+def policy(sample: World) -> SmtpoPolicy:
+    return made(sample)
+
+
+def test_it_is_a_writing_policy(policy: SmtpoPolicy) -> None:
+    assert isinstance(policy, WritingPolicy)
+
+
+def test_pieces_depend_on_what_was_said_alone(policy: SmtpoPolicy, observations: list[OracleObservation]) -> None:
+    other = [replace(o, key=o.key + 1, thoughts=("well",) * o.turn) for o in observations]
+    assert policy.pieces(observations) == policy.pieces(other)
+    assert policy.pieces(observations[::-1])[::-1] == policy.pieces(observations)
+
+
+def test_earlier_pieces_can_be_made_again(sample: World, policy: SmtpoPolicy) -> None:
+    game = Game(sample, sample.tasks("train")[:6], simulator="silent")
+    seen = [game.observations()]
+    for _ in range(2):
+        game.step(policy.turns(seen[-1], ["<answer>2"] * 6))
+        seen.append(game.observations())
+    again = made(sample)  # one that has never seen the first turns
+    for turn in (0, 1):
+        earlier = [earlier_observations(observation)[turn] for observation in seen[2]]
+        assert again.pieces(earlier) == policy.pieces(seen[turn])
+
+
+def test_candidates_are_the_best_new_items_in_another_order(
+    sample: World, policy: SmtpoPolicy, observations: list[OracleObservation]
+) -> None:
+    rankings = best_new_items(sample.catalog, scorer_of("ease", sample)(observations), observations)
+    shuffled = 0
+    for observation, ranking, items in zip(observations, rankings, policy.candidates(observations), strict=True):
+        assert set(items) == set(ranking[:20])
+        assert not set(items) & set(observation.named_items())
+        shuffled += items != ranking[:20]
+    assert shuffled == len(observations)
+
+
+def test_the_order_of_candidates_tells_nothing_of_their_recall(
+    policy: SmtpoPolicy, observations: list[OracleObservation]
+) -> None:
+    found = policy.recall(observations)
+    distinct = {observation.dialogue: candidates for observation, candidates in zip(observations, found, strict=True)}
+    places = [candidates.items.index(candidates.ranking[0]) for candidates in distinct.values()]
+    # The best candidate's number is uniform on 0 … 19: its mean over m dialogues has a standard error of 5.8 / sqrt(m).
+    assert abs(np.mean(places) - 9.5) < 4 * 5.8 / np.sqrt(len(places))
+    assert len(set(places)) > len(places) / 3
+
+
+def test_fits_tell_the_places_of_recall(policy: SmtpoPolicy, observations: list[OracleObservation]) -> None:
+    (found,) = policy.recall(observations[:1])
+    fits = dict(zip(found.items, found.fits, strict=True))
+    assert [fits[item] for item in found.ranking[:20]] == [9, 9, 8, 8, 7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0]
+
+
+def test_a_prompt(sample: World) -> None:
+    names = sample.catalog.names
+    messages = (user("Something\nscary; <think>"), recommender("Well."), user(f"Like {names[3]}", 3))
+    piece = made(sample, n=2).pieces([observe(*messages)])[0]
+    lines = piece.splitlines()
+    assert lines[1:4] == ["User: Something scary; <think>", "Recommender: Well.", f"User: Like {names[3]}"]
+    assert [line[:3] for line in lines[4:]] == ["1. ", "2. "]
+    assert all(line.endswith(("; fit 9", "; fit 4")) for line in lines[4:])
+    assert "fit" not in made(sample, n=2, fit=False).pieces([observe(*messages)])[0]
+
+
+def test_a_long_dialogue_is_cut_at_its_front(policy: SmtpoPolicy) -> None:
+    messages = [user(f"{number} " + "word " * 60) for number in range(40)]
+    lines = policy.pieces([observe(*messages)])[0].splitlines()
+    assert sum(map(len, lines[1:-20])) < 850
+    assert lines[-21].startswith("User: 39 word")
+
+
+def test_a_later_piece_holds_what_was_said_since(policy: SmtpoPolicy) -> None:
+    messages = (user("Hi"), recommender("Try this.", 5), user("Seen it."))
+    piece = policy.pieces([observe(*messages, turn=1)])[0]
+    assert piece.startswith("\nUser: Seen it.\n1. ")
+
+
+def turn_of(policy: SmtpoPolicy, observation: Observation, text: str) -> tuple[Sequence[int], Sequence[int], bool]:
+    (turn,) = policy.turns([observation], [text])
+    assert turn.reasoning == text
+    return turn.items, turn.ranking, turn.understood
+
+
+def test_a_right_text_is_shown_in_its_order(policy: SmtpoPolicy, observations: list[OracleObservation]) -> None:
+    observation = observations[5]
+    (found,) = policy.recall([observation])
+    items, ranking, understood = turn_of(policy, observation, write(Thought(answer=(7, 3, 12))))
+    rest = [item for item in found.ranking if item not in (found.items[6], found.items[2], found.items[11])]
+    assert list(ranking) == [found.items[6], found.items[2], found.items[11], *rest][: observation.depth]
+    assert items == ranking[: observation.k]
+    assert understood
+
+
+@pytest.mark.parametrize("text", ["", "no idea", "<answer>0, 21, 400</answer>"])
+def test_what_cannot_be_read_falls_back_to_the_order_of_recall(
+    policy: SmtpoPolicy, observations: list[OracleObservation], text: str
+) -> None:
+    (found,) = policy.recall([observations[5]])
+    items, _, understood = turn_of(policy, observations[5], text)
+    assert items == found.ranking[: observations[5].k]
+    assert not understood
+
+
+def test_a_repaired_text_says_so(policy: SmtpoPolicy, observations: list[OracleObservation]) -> None:
+    (found,) = policy.recall([observations[5]])
+    items, _, understood = turn_of(policy, observations[5], "<answer>4, 4")
+    assert items[0] == found.items[3]
+    assert not understood
+
+
+def test_with_nothing_left_the_turn_shows_nothing(sample: World) -> None:
+    everything = tuple(range(len(sample.catalog)))
+    policy = made(sample)
+    observation = observe(user("I have seen them all.", *everything))
+    text = write(Thought())
+    (turn,) = policy.turns([observation], [text])
+    assert (turn.items, turn.understood) == ((), True)
+    assert parse(text, 0).form == "right"
+    assert policy.pieces([observation])[0].splitlines()[-1].startswith("User: ")
+
+
+def test_the_explanation_is_true_and_asks_nothing(sample: World) -> None:
+    catalog = sample.catalog
+    for item in range(0, len(catalog), 37):
+        facets = catalog[item].facets
+        liked = (facets["genre"][0], "opera", facets["decade"][0])
+        words = explained(catalog, (item, (item + 1) % len(catalog)), liked)
+        assert words == explained(catalog, (item, (item + 1) % len(catalog)), liked)
+        assert "opera" not in words
+        assert asked_facet(words) == -1
+        if "?" not in catalog.names[item]:
+            assert facets["genre"][0] in words
+            assert f"from the {facets['decade'][0]}" in words

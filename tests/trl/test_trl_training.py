@@ -1,0 +1,243 @@
+"""Multi-turn GRPO with trl's real trainer on a tiny model: what it learns from, that it learns, that it goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pytest
+from trl_play import Numbered, failing_user
+
+from crs_gym.agent import Observation
+from crs_gym.config import EnvConfig
+from crs_gym.errors import TrainingError
+from crs_gym.game import Game
+from crs_gym.trl.settings import GRPOSettings
+from crs_gym.worlds import load_world
+from crs_gym.worlds.world import World
+
+torch = pytest.importorskip("torch", reason='needs pip install "crs-gym[llm]"')
+pytest.importorskip("trl", reason='needs pip install "crs-gym[llm]"')
+
+from crs_gym.trl.credit import turn_advantages  # noqa: E402
+from crs_gym.trl.grpo import MultiTurnGRPOTrainer, reward_table  # noqa: E402
+from crs_gym.trl.prompts import episode_prompts  # noqa: E402
+from crs_gym.trl.rollouts import READ  # noqa: E402
+from crs_gym.trl.training import episodes_a_process, prepared, train, whole_checkpoints  # noqa: E402
+
+LEARNABLE = {"format": 0.5, "preference": 1.0}
+"""Rewards by which an answer in the right form is worth something at once."""
+
+
+def config(**settings: Any) -> EnvConfig:
+    return EnvConfig.of(**{"world": "sample", "k": 1, "max_turns": 2, "reward": LEARNABLE, **settings})
+
+
+@pytest.fixture
+def settings(tiny_base: Path, tmp_path: Path) -> GRPOSettings:
+    """A short training of a LoRA."""
+    return GRPOSettings(
+        out=tmp_path / "out",
+        base=str(tiny_base),
+        updates=4,
+        users=2,
+        members=4,
+        rank=4,
+        learning_rate=1e-2,
+        warm_up=0,
+        beta=0.1,
+        accumulate=1,
+        dtype="fp32",
+        save_every=2,
+    )
+
+
+def numbered(world: World) -> Numbered:
+    return Numbered(world.catalog, max_tokens=3)
+
+
+def made(settings: GRPOSettings, base: Path, **environment: Any) -> MultiTurnGRPOTrainer:
+    game = Game(config(**environment), num_dialogues=episodes_a_process(settings))
+    trainer = prepared(settings, numbered(game.world), game, base)
+    trainer.model.train()
+    return trainer
+
+
+def batch(settings: GRPOSettings) -> list[dict[str, str]]:
+    return [dict(row) for row in episode_prompts(0, settings.users) for _ in range(settings.members)]
+
+
+def weights_of(folder: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    (file,) = folder.glob("*.safetensors")
+    return load_file(file)
+
+
+# ---------------------------------------------------------------- what it learns from
+
+
+@pytest.mark.parametrize("credit", ["turn", "episode"])
+def test_each_written_token_has_its_turns_advantage(settings: GRPOSettings, tiny_base: Path, credit: Any) -> None:
+    trainer = made(replace(settings, credit=credit, gamma=0.5, members=6), tiny_base)
+    chosen = replace(settings, members=6)
+    output = trainer._generate_and_score_completions(batch(chosen))
+    played = trainer._played
+    wanted = turn_advantages(reward_table(played, 2), 6, credit, 0.5, "group")
+    assert np.abs(wanted).max() > 0.1
+    for row, episode in enumerate(played):
+        cut = episode.prompt_length
+        n = len(episode.tokens) - cut
+        assert output["completion_ids"][row, :n].tolist() == episode.tokens[cut:]
+        assert output["tool_mask"][row, :n].tolist() == [int(turn != READ) for turn in episode.turn_of[cut:]]
+        expected = [0.0 if turn == READ else wanted[row, turn] for turn in episode.turn_of[cut:]]
+        np.testing.assert_allclose(output["advantages"][row, :n].numpy(), expected, rtol=1e-6)
+        assert not output["advantages"][row, n:].any()
+        assert not output["completion_mask"][row, n:].any()
+
+
+def test_what_the_writer_drew_has_the_trained_models_probability(settings: GRPOSettings, tiny_base: Path) -> None:
+    """With an adapter that has learned something: the copy's weights are the trained ones, merged."""
+    trainer = made(settings, tiny_base)
+    with torch.no_grad():
+        for name, weight in trainer.model.named_parameters():
+            if "lora_" in name:
+                weight.normal_(std=0.2)
+    output = trainer._generate_and_score_completions(batch(settings))
+    mask = (output["tool_mask"] * output["completion_mask"]).bool()
+    ids = torch.cat([output["prompt_ids"], output["completion_ids"]], dim=1)
+    attention = torch.cat([output["prompt_mask"], output["completion_mask"]], dim=1)
+    with torch.no_grad():
+        logits = trainer.model(input_ids=ids, attention_mask=attention).logits[:, :-1].double()
+        n = output["completion_ids"].shape[1]
+        exact = torch.log_softmax(logits, -1).gather(2, ids[:, 1:, None])[:, -n:, 0]
+        trainer._written = mask.int()
+        ours, entropies, _ = trainer._get_per_token_logps_and_entropies(
+            trainer.model, ids, attention, n, batch_size=3, compute_entropy=True
+        )
+    np.testing.assert_allclose(output["sampling_per_token_logps"][mask].numpy(), exact[mask].numpy(), atol=1e-4)
+    np.testing.assert_allclose(ours[mask].numpy(), exact[mask].numpy(), atol=1e-4)  # padding is left out, nothing else
+    spread = -(torch.log_softmax(logits, -1).exp() * torch.log_softmax(logits, -1)).sum(-1)[:, -n:]
+    np.testing.assert_allclose(entropies[mask].numpy(), spread[mask].numpy(), atol=1e-4)
+    with trainer.model.disable_adapter(), torch.no_grad():
+        before = torch.log_softmax(trainer.model(input_ids=ids, attention_mask=attention).logits[:, :-1].double(), -1)
+    assert (before.gather(2, ids[:, 1:, None])[:, -n:, 0][mask] - exact[mask]).abs().max() > 0.01
+
+
+def test_errored_episodes_are_masked_and_counted(settings: GRPOSettings, tiny_base: Path) -> None:
+    trainer = made(settings, tiny_base, simulator=failing_user(every=3))
+    output = trainer._generate_and_score_completions(batch(settings))
+    errored = [row for row, episode in enumerate(trainer._played) if episode.errored]
+    assert errored == [0, 3, 6]
+    for row, episode in enumerate(trainer._played):
+        n = len(episode.tokens) - episode.prompt_length
+        assert bool(output["tool_mask"][row, :n].any()) == (row not in errored)
+    assert not output["advantages"][errored].any()
+    assert trainer._metrics["train"]["errored"] == [3.0]
+    whole = [e.trace.total_return for e in trainer._played if not e.errored]
+    assert trainer._metrics["train"]["reward"] == [pytest.approx(fmean(whole), abs=1e-6)]
+
+
+def test_a_batch_of_which_nothing_is_left_ends_the_training(settings: GRPOSettings, tiny_base: Path) -> None:
+    trainer = made(settings, tiny_base, simulator=failing_user(every=1))
+    with pytest.raises(TrainingError, match=r"all 8 episodes of a batch errored, the first one with: gone\. Way out"):
+        trainer.rollout([row["prompt"] for row in batch(settings)])
+
+
+# ---------------------------------------------------------------- that it learns, and goes on
+
+
+def test_a_tiny_model_learns_to_answer_by_number(settings: GRPOSettings) -> None:
+    """From nothing: 4 of 321 tokens are an answer. The first three updates against the last three."""
+    chosen = replace(settings, updates=15, users=4, members=8, rank=0, learning_rate=2e-2, beta=0.0, save_every=100)
+    train(chosen, lambda world: Numbered(world.catalog), config())
+    history = json.loads((chosen.out / "history.json").read_text())[:-1]
+    earned = [entry["reward"] for entry in history]
+    assert len(earned) == 15
+    assert fmean(earned[:3]) < 0.2
+    assert fmean(earned[-3:]) > fmean(earned[:3]) + 0.2
+    named = {"success", "accepted", "turns", "understood", "entropy", "length/turn", "length/drift", "errored"}
+    named |= {"terms/format", "terms/preference", "groups/without_spread", "hacks/identical"}
+    assert all(named <= set(entry) for entry in history)
+    assert {"config.json", "tokenizer.json", "curve.png", "manifest.json"} <= {p.name for p in chosen.out.iterdir()}
+
+
+class StoppedError(Exception):
+    """The process is gone."""
+
+
+class Breaks(Numbered):
+    """Ends the process in the middle of a batch."""
+
+    def __init__(self, world: World, turns: int) -> None:
+        super().__init__(world.catalog, max_tokens=3)
+        self.left = turns
+
+    revision = "Numbered"
+
+    def pieces(self, observations: Sequence[Observation]) -> list[str]:
+        self.left -= 1
+        if self.left < 0:
+            raise StoppedError
+        return super().pieces(observations)
+
+
+def test_a_training_that_was_stopped_goes_on_to_the_same_weights(settings: GRPOSettings, tmp_path: Path) -> None:
+    """It begins with an adapter, whose copy is the reference; two updates from each batch; in two parts each."""
+    train(replace(settings, out=tmp_path / "first", updates=2), lambda world: Breaks(world, 99), config())
+    chosen = replace(settings, adapter=tmp_path / "first", iterations=2, accumulate=2, updates=6)
+    whole = replace(chosen, out=tmp_path / "whole")
+    train(whole, lambda world: Breaks(world, 99), config())
+    with pytest.raises(StoppedError):
+        train(chosen, lambda world: Breaks(world, 5), config())  # two turns a batch: in the third
+    assert [path.name for path in whole_checkpoints(chosen.out)] == ["checkpoint-2", "checkpoint-4"]
+    with pytest.raises(TrainingError, match=r"holds a training with other settings: gamma \(1\.0, now 0\.9\)"):
+        train(replace(chosen, gamma=0.9), lambda world: Breaks(world, 99), config())
+    train(chosen, lambda world: Breaks(world, 99), config())
+    assert not list(chosen.out.glob("checkpoint-*"))
+    wanted, found, first = (weights_of(folder) for folder in (whole.out, chosen.out, tmp_path / "first"))
+    assert wanted.keys() == found.keys() == first.keys()
+    assert all(torch.equal(wanted[name], found[name]) for name in wanted)
+    assert any((wanted[name] - first[name]).abs().max() > 1e-3 for name in wanted)
+    histories = [json.loads((folder / "history.json").read_text())[:-1] for folder in (whole.out, chosen.out)]
+    timed = ("rollout/seconds", "rollout/tokens_per_second", "step_time")
+    ours, theirs = ([{k: v for k, v in e.items() if k not in timed} for e in history] for history in histories)
+    assert ours == theirs
+    assert all(entry["kl"] >= 0.0 for entry in ours)
+    train(chosen, lambda world: Breaks(world, 0), config())  # it has ended: nothing is played
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"members": 1}, "members=1: must be at least 2"),
+        ({"gamma": 1.5}, r"gamma=1\.5: a discount"),
+        ({"iterations": 3}, "save_every=2 is no multiple of iterations=3"),
+        ({"learning_rate": 0.0}, "learning_rate=0.0: must be above 0"),
+        ({"rank": 0, "adapter": Path("x")}, "rank=0 trains all weights, and an adapter is named"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(settings: GRPOSettings, setting: Any, message: str) -> None:
+    with pytest.raises(TrainingError, match=message):
+        replace(settings, **setting)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(settings: GRPOSettings) -> None:
+    with pytest.raises(
+        TrainingError, match="users=2 times members=4 cannot be shared evenly by 1 processes in 3 parts"
+    ):
+        episodes_a_process(replace(settings, accumulate=3))
+
+
+def test_a_policy_that_draws_nothing_is_refused(settings: GRPOSettings, tiny_base: Path) -> None:
+    from crs_gym.lm import Sampling
+
+    policy = numbered(load_world("sample"))
+    policy.sampling = Sampling(temperature=0.0)
+    with pytest.raises(TrainingError, match="writes at temperature 0"):
+        prepared(settings, policy, Game(config(), num_dialogues=8), tiny_base)
