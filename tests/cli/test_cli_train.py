@@ -103,7 +103,7 @@ def test_a_typo_is_answered_with_the_nearest_name(command: Callable[..., Said]) 
     said = command("train", "simulater")
     assert said.code == 2
     assert said.complaint == (
-        "crs-gym: no trainer is named 'simulater'. Did you mean 'simulator'? Known: counting, simulator."
+        "crs-gym: no trainer is named 'simulater'. Did you mean 'simulator'? Known: counting, retriever, simulator."
     )
     with pytest.raises(UnknownNameError):
         parse_training(["--", "counting"])
