@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -96,6 +97,33 @@ def require_room(directory: Path, room: int) -> None:
             f"the disk of {directory} has {free / 1e6:,.0f} MB left, and this training needs {room / 1e6:,.0f}. Way "
             "out: make space, or choose another --out"
         )
+
+
+def whole_checkpoints(directory: Path) -> list[Path]:
+    """The checkpoints of a folder that were written to their end, oldest first.
+
+    What tells is the file that is written last, `trainer_state.json`: JSON that was cut off does not end with a brace.
+    """
+    found = [path for path in directory.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", path.name)]
+    return sorted((path for path in found if _is_whole(path)), key=lambda path: int(path.name.partition("-")[2]))
+
+
+def kept_updates(directory: Path) -> str:
+    """What an interrupted training tells: which update its folder keeps, and how to go on. Begins with a space."""
+    whole = whole_checkpoints(directory)
+    kept = (
+        f"Update {whole[-1].name.partition('-')[2]} is kept in {directory}"
+        if whole
+        else "No checkpoint was written yet"
+    )
+    return f" {kept}: run the same command to go on."
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        return (checkpoint / "trainer_state.json").read_bytes().endswith(b"\n}\n")
+    except OSError:
+        return False
 
 
 def _claim(directory: Path, begun_with: Mapping[str, object]) -> None:

@@ -68,7 +68,7 @@ class BeliefScorer:
             stated.append(_facet_weights(before, STATED) + _facet_weights(since, ANSWERED))
             liked.append(_film_weights(own, {**before.items, **since.items}))
         scores = np.log(np.maximum(self._ease.of_histories(histories), 0) + self._floor, dtype=np.float32)
-        scores += (_sparse(stated, self._catalog.n_facets) @ self._has_facet).toarray()
+        scores += (sparse(stated, self._catalog.n_facets) @ self._has_facet).toarray()
         scores += (self._likeness_weights(liked) @ self._facet_items).toarray()
         return scores
 
@@ -77,7 +77,7 @@ class BeliefScorer:
 
         That someone likes dramas says little, since half of all films are dramas.
         """
-        weights = _sparse(films, len(self._catalog)) @ self._item_facets
+        weights = sparse(films, len(self._catalog)) @ self._item_facets
         total = np.array([sum(weight for _, weight in row) for row in films], np.float32)
         rows = np.repeat(np.arange(len(films)), np.diff(weights.indptr))
         weights.data -= total[rows] * self._catalog.popular_centroid[weights.indices]
@@ -107,7 +107,8 @@ def item_facet_matrix(catalog: Catalog) -> csr_array[np.float32]:
     return csr_array(parts, shape=(len(catalog), catalog.n_facets))
 
 
-def _sparse(rows: Sequence[Weights], width: int) -> csr_array[np.float32]:
+def sparse(rows: Sequence[Sequence[tuple[int, float]]], width: int) -> csr_array[np.float32]:
+    """`(n, width)` float32 from `n` lists of (column, weight)."""
     from scipy.sparse import csr_array
 
     places = np.fromiter((place for row in rows for place, _ in row), np.int64)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import warnings
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from crs_gym.errors import TrainingError
 from crs_gym.game import Game
 from crs_gym.lm.transformers_model import native_dtype
 from crs_gym.lm.weights import find_weights, weights_revision
-from crs_gym.trainer import training_folder
+from crs_gym.trainer import training_folder, whole_checkpoints
 from crs_gym.trl.curves import draw_curves
 from crs_gym.trl.grpo import MultiTurnGRPOTrainer
 from crs_gym.trl.prompts import episode_prompts
@@ -222,22 +221,6 @@ def _go_on(trainer: MultiTurnGRPOTrainer, out: Path) -> None:
     model = trainer.model
     with disable_input_dtype_casting(model) if isinstance(model, PeftModel) else nullcontext():
         trainer.train(resume_from_checkpoint=str(whole[-1]) if whole else None)
-
-
-def whole_checkpoints(directory: Path) -> list[Path]:
-    """The checkpoints of a folder that were written to their end, oldest first.
-
-    What tells is the file that is written last, `trainer_state.json`: JSON that was cut off does not end with a brace.
-    """
-    found = [path for path in directory.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", path.name)]
-    return sorted((path for path in found if _is_whole(path)), key=lambda path: int(path.name.partition("-")[2]))
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    try:
-        return (checkpoint / "trainer_state.json").read_bytes().endswith(b"\n}\n")
-    except OSError:
-        return False
 
 
 def _finish(trainer: MultiTurnGRPOTrainer, settings: GRPOSettings, facts: dict[str, Any], folder: Path) -> None:

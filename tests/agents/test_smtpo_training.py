@@ -11,8 +11,9 @@ import pytest
 
 from crs_agents.smtpo.agent import build
 from crs_agents.smtpo.options import read_options
-from crs_agents.smtpo.trainer import SmtpoTraining, whole_checkpoints
+from crs_agents.smtpo.trainer import SmtpoTraining
 from crs_gym.errors import TrainingError
+from crs_gym.trainer import whole_checkpoints
 from crs_gym.worlds import World
 
 

@@ -13,7 +13,8 @@ import pytest
 from sft_corpus import adapter_of, history_of, same_but_for_rounding
 
 from crs_gym.errors import TrainingError
-from crs_simulators.sft.trainer import SimulatorTraining, whole_checkpoints
+from crs_gym.trainer import whole_checkpoints
+from crs_simulators.sft.trainer import SimulatorTraining
 
 pytest.importorskip("trl", reason='needs pip install "crs-gym[llm]"')
 

@@ -23,8 +23,9 @@ from sft_corpus import (
 )
 
 from crs_gym.errors import TrainingError
+from crs_gym.trainer import whole_checkpoints
 from crs_simulators.sft import prompts
-from crs_simulators.sft.trainer import SimulatorTraining, whole_checkpoints
+from crs_simulators.sft.trainer import SimulatorTraining
 
 torch = pytest.importorskip("torch", reason='needs pip install "crs-gym[llm]"')
 pytest.importorskip("trl", reason='needs pip install "crs-gym[llm]"')

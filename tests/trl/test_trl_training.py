@@ -24,11 +24,12 @@ from crs_gym.worlds.world import World
 torch = pytest.importorskip("torch", reason='needs pip install "crs-gym[llm]"')
 pytest.importorskip("trl", reason='needs pip install "crs-gym[llm]"')
 
+from crs_gym.trainer import whole_checkpoints  # noqa: E402
 from crs_gym.trl.credit import turn_advantages  # noqa: E402
 from crs_gym.trl.grpo import MultiTurnGRPOTrainer, reward_table  # noqa: E402
 from crs_gym.trl.prompts import episode_prompts  # noqa: E402
 from crs_gym.trl.rollouts import READ  # noqa: E402
-from crs_gym.trl.training import episodes_a_process, prepared, train, whole_checkpoints  # noqa: E402
+from crs_gym.trl.training import episodes_a_process, prepared, train  # noqa: E402
 
 LEARNABLE = {"format": 0.5, "preference": 1.0}
 """Rewards by which an answer in the right form is worth something at once."""

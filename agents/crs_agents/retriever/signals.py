@@ -7,21 +7,20 @@ against or passed over, in facets (both semantic).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from crs_agents.belief import item_facet_matrix
+from crs_agents.belief import item_facet_matrix, sparse
 from crs_agents.ease import EaseConfig, EaseScorer, popularity_share
-from crs_agents.retriever.contexts import Contexts, Weighted
+from crs_agents.retriever.contexts import Contexts
 from crs_gym.catalog import Catalog
 from crs_gym.errors import WorldError
 from crs_gym.numeric import FloatArray
 from crs_gym.worlds.world import World
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+    pass
 
 EASE: Final = EaseConfig(prior=0.0)
 """Without its popularity prior: the network has popularity by itself."""
@@ -89,21 +88,11 @@ class _FacetSignals:
 
     def fill(self, stated: FloatArray, likeness: FloatArray, contexts: Contexts) -> None:
         """Write both, each `(n, n_items)`."""
-        (_sparse(contexts.facets, self._catalog.n_facets) @ self._has_facet).toarray(out=stated)
-        films = _sparse(contexts.judged, len(self._catalog))
+        (sparse(contexts.facets, self._catalog.n_facets) @ self._has_facet).toarray(out=stated)
+        films = sparse(contexts.judged, len(self._catalog))
         centres = films @ self._values
         # Less what popular films have in common: that someone likes dramas says little, since half of all films are.
         total: FloatArray = films.sum(axis=1)
         rows = np.repeat(np.arange(len(contexts)), np.diff(centres.indptr))
         centres.data -= total[rows] * self._catalog.popular_centroid[centres.indices]
         (centres @ self._facet_items).toarray(out=likeness)
-
-
-def _sparse(rows: Sequence[Weighted], width: int) -> csr_array[np.float32]:
-    """`(n, width)` float32 from `n` lists of (column, weight)."""
-    from scipy.sparse import csr_array
-
-    columns = np.fromiter((column for row in rows for column, _ in row), np.int64)
-    values = np.fromiter((value for row in rows for _, value in row), np.float32)
-    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
-    return csr_array((values, columns, offsets), shape=(len(rows), width))

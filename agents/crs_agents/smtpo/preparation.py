@@ -23,8 +23,9 @@ from crs_agents.smtpo.encoding import EncodedLesson, encode_all
 from crs_agents.smtpo.held_out import held_out_scorer
 from crs_agents.smtpo.lessons import Curriculum, make_lessons
 from crs_agents.smtpo.options import PolicyOptions
-from crs_agents.smtpo.trainer import SmtpoTraining, whole_checkpoints
+from crs_agents.smtpo.trainer import SmtpoTraining
 from crs_gym.errors import TrainingError, WorldError
+from crs_gym.trainer import whole_checkpoints
 from crs_gym.worlds import World
 
 WARM_UP: Final = 20

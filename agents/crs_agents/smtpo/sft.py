@@ -30,12 +30,12 @@ from crs_agents.smtpo.adapter import save_adapter
 from crs_agents.smtpo.options import PolicyOptions, write_options
 from crs_agents.smtpo.preparation import prepared
 from crs_agents.smtpo.report import CURVE_FILE, draw_curves, hardware, model_card
-from crs_agents.smtpo.trainer import SmtpoTraining, whole_checkpoints
+from crs_agents.smtpo.trainer import SmtpoTraining
 from crs_gym.errors import TrainingError
 from crs_gym.lm.allocator import keep_freed_memory
 from crs_gym.lm.transformers_model import native_dtype
 from crs_gym.lm.weights import find_weights, weights_revision
-from crs_gym.trainer import training_folder
+from crs_gym.trainer import training_folder, whole_checkpoints
 from crs_gym.worlds import load_world
 
 MANIFEST_FILE: Final = "manifest.json"

@@ -16,11 +16,12 @@ from trl.trainer.sft_config import SFTConfig
 
 from crs_gym.errors import TrainingError
 from crs_gym.task import Dialogue
+from crs_gym.trainer import whole_checkpoints
 from crs_gym.worlds import World
 from crs_simulators.sft.adapter import lora_for
 from crs_simulators.sft.encoding import EncodedExample, encode_all, view_tokens
 from crs_simulators.sft.examples import ExampleMaker, TaskMix
-from crs_simulators.sft.trainer import SimulatorTraining, whole_checkpoints
+from crs_simulators.sft.trainer import SimulatorTraining
 from crs_simulators.sft.training import Collator, SimulatorTrainer, rows_of
 
 if TYPE_CHECKING:

@@ -27,14 +27,14 @@ from crs_gym.errors import TrainingError
 from crs_gym.lm.allocator import keep_freed_memory
 from crs_gym.lm.transformers_model import native_dtype
 from crs_gym.lm.weights import find_weights, weights_revision
-from crs_gym.trainer import require_room, training_folder
+from crs_gym.trainer import require_room, training_folder, whole_checkpoints
 from crs_gym.worlds import World, load_world
 from crs_simulators.sft import prompts
 from crs_simulators.sft.adapter import save_adapter, trained_bytes
 from crs_simulators.sft.calibration import calibrate
 from crs_simulators.sft.curves import draw_curves
 from crs_simulators.sft.preparation import KEPT_CHECKPOINTS, prepared
-from crs_simulators.sft.trainer import SimulatorTraining, whole_checkpoints
+from crs_simulators.sft.trainer import SimulatorTraining
 from crs_simulators.sft.training import SimulatorTrainer
 from crs_simulators.sft.watching import StopsGently, Watching
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -10,7 +9,7 @@ from typing import Annotated, Final, Literal
 import tyro
 
 from crs_gym.errors import TrainingError
-from crs_gym.trainer import TrainerEntry
+from crs_gym.trainer import TrainerEntry, kept_updates
 
 NO_HINT: Final = tyro.conf.arg(help_behavior_hint="")
 """For an option whose help says by itself what it is by default."""
@@ -122,25 +121,7 @@ class SimulatorTraining:
 
     def after_interrupt(self) -> str:
         """How to go on."""
-        steps = [int(path.name.partition("-")[2]) for path in whole_checkpoints(self.out)]
-        kept = f" Update {max(steps)} is kept in {self.out}" if steps else " No checkpoint was written yet"
-        return f"{kept}: run the same command to go on."
-
-
-def whole_checkpoints(directory: Path) -> list[Path]:
-    """The checkpoints of a folder that were written to their end, oldest first.
-
-    What tells is the file that is written last, `trainer_state.json`: JSON that was cut off does not end with a brace.
-    """
-    found = [path for path in directory.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", path.name)]
-    return sorted((path for path in found if _is_whole(path)), key=lambda path: int(path.name.partition("-")[2]))
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    try:
-        return (checkpoint / "trainer_state.json").read_bytes().endswith(b"\n}\n")
-    except OSError:
-        return False
+        return kept_updates(self.out)
 
 
 def _option(name: str) -> str:
