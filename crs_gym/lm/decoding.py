@@ -28,12 +28,17 @@ DRAW_BLOCK: Final = 128
 """Logits that are passed over together when a token is drawn (our choice)."""
 
 
+Scorer = Callable[[torch.Tensor, Sequence[int], float], list[float]]
+"""From `(n, vocabulary)` logits, `n` tokens that were drawn and the temperature to a number for each token."""
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What one row's decoding drew: its tokens, and whether it ended by itself."""
+    """What one row's decoding drew: its tokens, whether it ended by itself, and a number for each token, if wanted."""
 
     tokens: list[int]
     finished: bool
+    scores: tuple[float, ...] = ()
 
 
 class Decoder:
@@ -42,9 +47,13 @@ class Decoder:
     Args:
         model: A transformers causal language model with full attention in all layers, in evaluation mode.
         shape: The shape of its keys and values.
+
+    Attributes:
+        scorer: What each token is scored by when it is drawn; `None` for no scores.
     """
 
     def __init__(self, model: Any, shape: KeyShape) -> None:
+        self.scorer: Scorer | None = None
         min_rows = MIN_ROWS.get(shape.dtype, MIN_ROWS_ELSE)
         fast = shape.device.type == "cpu" and is_llama(model)
         self.forward: Forward = (LlamaForward if fast else ModuleForward)(model, shape, min_rows)
@@ -79,13 +88,17 @@ class Decoder:
         """
         streams = stream_keys(keys)
         drawn: list[list[int]] = [[] for _ in slots]
+        scores: list[list[float]] = [[] for _ in slots]
         finished = [False] * len(slots)
         rows = self.forward.rows(slots, sampling.max_tokens)
         logits = logits[rows.going]
         for step in range(sampling.max_tokens):
             going = rows.going
-            tokens = draw(logits, sampling, streams[going], step)
-            for row, token in zip(going, tokens.tolist(), strict=True):
+            tokens = draw(logits, sampling, streams[going], step).tolist()
+            if self.scorer is not None:
+                for row, score in zip(going, self.scorer(logits, tokens, sampling.temperature), strict=True):
+                    scores[row].append(score)
+            for row, token in zip(going, tokens, strict=True):
                 drawn[row].append(token)
                 finished[row] = ends(row, drawn[row])
                 if finished[row] or step == sampling.max_tokens - 1:
@@ -93,7 +106,7 @@ class Decoder:
             if not rows.going:
                 break
             logits = rows.step([drawn[row][-1] for row in rows.going])
-        return [Written(tokens, over) for tokens, over in zip(drawn, finished, strict=True)]
+        return [Written(*row) for row in zip(drawn, finished, map(tuple, scores), strict=True)]
 
 
 def draw(logits: torch.Tensor, sampling: Sampling, streams: np.typing.NDArray[np.uint64], step: int) -> IntArray:

@@ -7,7 +7,7 @@ maps that have one, each with its product added.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,7 @@ import torch
 from crs_gym.errors import TrainingError
 from crs_gym.lm import Generation, Sampling
 from crs_gym.lm.cache import Slot
-from crs_gym.lm.decoding import Decoder, Written, draw
-from crs_gym.lm.noise import stream_keys
+from crs_gym.lm.decoding import Written
 from crs_gym.lm.transformers_model import TransformersModel
 
 
@@ -32,46 +31,6 @@ class ScoredGeneration(Generation):
     """
 
     log_probabilities: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _ScoredText(Written):
-    log_probabilities: tuple[float, ...]
-
-
-class _ScoringDecoder(Decoder):
-    """A decoder that keeps the probability of what it draws. Draws the same."""
-
-    @torch.inference_mode()
-    def write(
-        self,
-        slots: Sequence[Slot],
-        logits: torch.Tensor,
-        sampling: Sampling,
-        keys: Sequence[int],
-        ends: Callable[[int, Sequence[int]], bool],
-    ) -> list[Written]:
-        """See `Decoder.write`."""
-        streams = stream_keys(keys)
-        drawn: list[list[int]] = [[] for _ in slots]
-        scores: list[list[float]] = [[] for _ in slots]
-        finished = [False] * len(slots)
-        rows = self.forward.rows(slots, sampling.max_tokens)
-        logits = logits[rows.going]
-        for step in range(sampling.max_tokens):
-            going = rows.going
-            tokens = draw(logits, sampling, streams[going], step)
-            found = log_probabilities(logits, tokens.tolist(), sampling.temperature)
-            for row, token, score in zip(going, tokens.tolist(), found, strict=True):
-                drawn[row].append(token)
-                scores[row].append(score)
-                finished[row] = ends(row, drawn[row])
-                if finished[row] or step == sampling.max_tokens - 1:
-                    rows.end(row, drawn[row][:-1])
-            if not rows.going:
-                break
-            logits = rows.step([drawn[row][-1] for row in rows.going])
-        return [_ScoredText(*row) for row in zip(drawn, finished, map(tuple, scores), strict=True)]
 
 
 def log_probabilities(logits: torch.Tensor, tokens: Sequence[int], temperature: float) -> list[float]:
@@ -98,14 +57,11 @@ class RolloutWriter(TransformersModel):
 
     def __init__(self, folder: Path, *, dtype: torch.dtype | None = None, device: str | None = None) -> None:
         super().__init__(folder, dtype=dtype, device=device)
-        decoder = self._decoder
-        self._decoder = _ScoringDecoder.__new__(_ScoringDecoder)
-        self._decoder.forward = decoder.forward  # built once: making it fuses weights
+        self._decoder.scorer = log_probabilities
 
     def _generation(self, written: Written, sampling: Sampling) -> Generation:
         plain = super()._generation(written, sampling)
-        assert isinstance(written, _ScoredText)
-        return ScoredGeneration(plain.text, plain.finished, plain.tokens, written.log_probabilities)
+        return ScoredGeneration(plain.text, plain.finished, plain.tokens, written.scores)
 
     def encoded(self, text: str) -> tuple[int, ...]:
         """The tokens of a piece of text; nothing in it is read as a special token."""
