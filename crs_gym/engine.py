@@ -229,6 +229,7 @@ class DialogueEngine:
             over = rows[~self.active[rows]].tolist()
             raise ValueError(f"the episodes in rows {over} are over: reset them before the next step")
         new = ~self._known[column, items]
+        formed = turns.understood if turns.well_formed is None else turns.understood & turns.well_formed
         facts = TurnFacts(
             catalog=self.catalog,
             items=items,
@@ -237,6 +238,7 @@ class DialogueEngine:
             hits=new & self._is_target[column, items],
             best_gain=self._best_gain[at],
             understood=turns.understood[0] if one else turns.understood,
+            well_formed=formed[0] if one else formed,
             rows=at,
             target_centroids=self._target_centroids,
             popular_similarity=self._popular_similarity[at],

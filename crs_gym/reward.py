@@ -41,6 +41,7 @@ class TurnFacts:
         hits: `(n, k)` bool, the place holds a target that is shown for the first time.
         best_gain: `(n,)` float32, the highest discounted gain that a slate could have, given the number of targets.
         understood: `(n,)` bool, the turn can be read and is complete.
+        well_formed: `(n,)` bool, it is understood, and nothing in it had to be repaired or replaced.
         rows: `(n,)` int64, the places of the turns' dialogues in `target_centroids`.
         target_centroids: `(num_dialogues, n_facets + 1)` float32, the mean of each task's targets' unit vectors.
         popular_similarity: `(n,)` float32, the mean similarity of popular items to the targets, below 1.
@@ -55,6 +56,7 @@ class TurnFacts:
     hits: NDArray[np.bool_]
     best_gain: Any
     understood: Any
+    well_formed: Any
     rows: Any
     target_centroids: FloatArray
     popular_similarity: Any
@@ -91,8 +93,8 @@ RewardTerm = Callable[[TurnFacts], Any]
 
 
 def format_term(facts: TurnFacts) -> Any:
-    """1 if the turn can be read and is complete, else 0."""
-    return facts.understood * 1.0
+    """1 if the turn can be read, is complete, and nothing in it had to be repaired, else 0."""
+    return facts.well_formed * 1.0
 
 
 def recommend_term(facts: TurnFacts) -> Any:

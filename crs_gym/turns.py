@@ -46,6 +46,8 @@ class AgentTurn:
             user, never rewarded. Empty means `items`.
         reasoning: Thoughts behind the turn; kept on the trace, never shown to the user.
         understood: Whether the turn could be read and is complete; a face that parses free text says so here.
+        well_formed: Whether what a model wrote had its agreed form. Where it had not, and the agent repaired or
+            replaced it, the user understands the turn, which earns no `format`.
     """
 
     utterance: str
@@ -53,6 +55,7 @@ class AgentTurn:
     ranking: tuple[int, ...] = ()
     reasoning: str = ""
     understood: bool = True
+    well_formed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class AgentTurns:
         reasonings: `n` texts, or `()`.
         known_asked: `(n,)` int64, the facet kind that each turn asks about (-1: none), for faces that know it without
             reading the words; must be what `asked_facet` reads from them.
+        well_formed: `(n,)` bool, see `AgentTurn.well_formed`; `None`: all are.
     """
 
     utterances: Sequence[str]
@@ -94,6 +98,7 @@ class AgentTurns:
     rankings: Sequence[tuple[int, ...]] = ()
     reasonings: Sequence[str] = ()
     known_asked: IntArray | None = None
+    well_formed: NDArray[np.bool_] | None = None
     _shown: list[tuple[int, ...]] | None = None
 
     @classmethod
@@ -127,6 +132,7 @@ class AgentTurns:
             understood=[turn.understood for turn in turns],
             rankings=[tuple(map(int, t.ranking)) for t in turns] if any(len(t.ranking) for t in turns) else (),
             reasonings=[turn.reasoning for turn in turns] if any(turn.reasoning for turn in turns) else (),
+            well_formed=None if all(turn.well_formed for turn in turns) else [turn.well_formed for turn in turns],
         )
 
     @classmethod
@@ -138,6 +144,7 @@ class AgentTurns:
         understood: Sequence[bool] | None = None,
         rankings: Sequence[tuple[int, ...]] = (),
         reasonings: Sequence[str] = (),
+        well_formed: Sequence[bool] | None = None,
         distinct: bool = False,
     ) -> AgentTurns:
         """Columns from columns, cleaned: this is where a malformed turn becomes a turn that was not understood.
@@ -151,6 +158,7 @@ class AgentTurns:
             understood: What the face says already, `n` times; all true when left out.
             rankings: See the class.
             reasonings: See the class.
+            well_formed: What the agent says already, `n` times; all true when left out.
             distinct: The items of each row are known to differ, and to stand in its first places.
         """
         clean = [one_line(text if len(text) <= MAX_UTTERANCE else text[:MAX_UTTERANCE]) for text in utterances]
@@ -168,7 +176,8 @@ class AgentTurns:
                 well = flags.tolist()
         if not all(well):
             items = np.where(flags[:, None], items, NO_ITEM)
-        return cls(clean, items, flags, rankings, [encodable(text) for text in reasonings])
+        formed = None if well_formed is None else np.array(well_formed, bool)
+        return cls(clean, items, flags, rankings, [encodable(text) for text in reasonings], well_formed=formed)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -182,6 +191,7 @@ class AgentTurns:
             rankings=[self.rankings[i] for i in places.tolist()] if self.rankings else (),
             reasonings=[self.reasonings[i] for i in places.tolist()] if self.reasonings else (),
             known_asked=None if self.known_asked is None else self.known_asked[places],
+            well_formed=None if self.well_formed is None else self.well_formed[places],
         )
 
     def asked(self) -> IntArray:
@@ -198,6 +208,7 @@ class AgentTurns:
             ranking=self.rankings[i] if self.rankings else (),
             reasoning=self.reasonings[i] if self.reasonings else "",
             understood=bool(self.understood[i]),
+            well_formed=self.well_formed is None or bool(self.well_formed[i]),
         )
 
     def shown(self, i: int) -> tuple[int, ...]:

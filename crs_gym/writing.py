@@ -33,7 +33,7 @@ class WritingPolicy(Protocol):
     def turns(self, observations: Sequence[Observation], written: Sequence[str]) -> list[AgentTurn]:
         """The turns that texts stand for, each with its text, whole, as `reasoning`.
 
-        What cannot be read is repaired or replaced, and `understood` says whether the text had the right form.
+        What cannot be read is repaired or replaced, and `well_formed` says whether the text had the right form.
         """
         ...
 

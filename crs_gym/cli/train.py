@@ -62,7 +62,7 @@ def parse_training(arguments: Sequence[str]) -> Begun:
         entry.settings,
         prog=f"{PROGRAM} {name}",
         args=rest,
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.DisallowNone),
+        config=(tyro.conf.DisallowNone,),
     )
     return Begun(training)
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crs_agents.smtpo.grammar import Thought, parse, write
+from crs_gym.questions import QUESTIONS
 
 NAMES = (
     st.text("abcdefghij 019.'é-", min_size=1, max_size=12)
@@ -14,7 +15,20 @@ NAMES = (
     .filter(lambda name: name not in ("", "anything", "nothing"))
 )
 FACETS = st.lists(NAMES, max_size=3, unique=True).map(tuple)
-PARTS = ("<think>", "</think>", "<answer>", "</answer>", "likes ", "; dislikes ", " fits ", "; best ", "none", "horror")
+PARTS = (
+    "<think>",
+    "</think>",
+    "<answer>",
+    "</answer>",
+    "likes ",
+    "; dislikes ",
+    " fits ",
+    "; best ",
+    "; ask ",
+    "none",
+    "star",
+    "horror",
+)
 LIKELY = st.lists(st.sampled_from([*PARTS, *"<>/;,. 0129\n"]), max_size=25).map("".join)
 
 
@@ -23,7 +37,8 @@ def thoughts(draw: st.DrawFn, n: int = 20) -> Thought:
     numbers = st.integers(1, n)
     matches = st.lists(st.tuples(numbers, FACETS.filter(bool)), max_size=3, unique_by=lambda match: match[0]).map(tuple)
     answer = draw(st.lists(numbers, min_size=1, max_size=n, unique=True))
-    return Thought(draw(FACETS), draw(FACETS), draw(matches), tuple(answer))
+    ask = draw(st.sampled_from([None, *QUESTIONS]))
+    return Thought(draw(FACETS), draw(FACETS), draw(matches), tuple(answer), ask)
 
 
 @given(thoughts())
@@ -51,7 +66,7 @@ def test_a_damaged_text_is_repaired_or_means_what_it_says(thought: Thought, plac
         assert parse(write(read.thought), 20) == read
 
 
-RIGHT = "<think>likes horror; dislikes nothing; 2 fits horror; best 2</think><answer>2, 1</answer>"
+RIGHT = "<think>likes horror; dislikes nothing; 2 fits horror; best 2; ask star</think><answer>2, 1</answer>"
 
 
 @pytest.mark.parametrize(
@@ -62,6 +77,8 @@ RIGHT = "<think>likes horror; dislikes nothing; 2 fits horror; best 2</think><an
         (RIGHT.removesuffix("</answer>"), "repaired", (2, 1)),  # cut by the most tokens
         (RIGHT.replace("2, 1<", "2, 2, 1<"), "repaired", (2, 1)),
         (RIGHT.replace("2, 1<", "2, 7, 1<"), "repaired", (2, 1)),  # there is no candidate 7
+        (RIGHT.replace("ask star", "ask price"), "repaired", (2, 1)),
+        (RIGHT.replace("; ask star", ""), "repaired", (2, 1)),
         (RIGHT.replace("best 2", "best 1"), "repaired", (2, 1)),  # the verdict contradicts the answer
         (RIGHT.replace("2 fits", "9 fits"), "repaired", (2, 1)),
         (RIGHT.replace("; best", "; 2 fits horror; best"), "repaired", (2, 1)),  # a model that goes in circles
@@ -84,7 +101,7 @@ def test_facets_are_read_off_a_damaged_text() -> None:
 
 def test_without_candidates_the_right_answer_is_none() -> None:
     text = write(Thought())
-    assert text == "<think>likes anything; dislikes nothing; best none</think><answer>none</answer>"
+    assert text == "<think>likes anything; dislikes nothing; best none; ask nothing</think><answer>none</answer>"
     assert parse(text, 0).form == "right"
     assert parse(text, 5).form == "unreadable"
 

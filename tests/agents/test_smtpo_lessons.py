@@ -21,6 +21,7 @@ from crs_agents.smtpo.reasoning import Reasoner
 from crs_gym.agent import Observation, OracleObservation
 from crs_gym.catalog import Catalog
 from crs_gym.numeric import FloatArray
+from crs_gym.questions import QUESTIONS
 from crs_gym.task import Dialogue, Message, Split
 from crs_gym.worlds import World
 from crs_gym.worlds.world import Sessions
@@ -232,3 +233,12 @@ def test_turns_that_do_not_fit_whole_are_left_out() -> None:
     (row,) = encode_all([LESSON], Letters(), 16)  # type: ignore[arg-type]
     assert "".join(map(chr, row.input_ids)) == "ask\nyes\n"
     assert encode_all([LESSON], Letters(), 7) == []  # type: ignore[arg-type]
+
+
+def test_all_questions_are_taught_each_once_an_episode(lessons: list[Lesson]) -> None:
+    asked = [[parse(text, 20).thought.ask for _, text in lesson.turns] for lesson in lessons]
+    assert {kind for episode in asked for kind in episode} == {None, *QUESTIONS}
+    for episode in asked:
+        kinds = [kind for kind in episode if kind is not None]
+        assert len(set(kinds)) == len(kinds)
+        assert len(episode) < 3 or episode[2] is None  # the last turn: nobody would answer

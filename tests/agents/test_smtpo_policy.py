@@ -14,9 +14,10 @@ from crs_agents.smtpo.candidates import scorer_of
 from crs_agents.smtpo.grammar import Thought, parse, write
 from crs_agents.smtpo.options import PolicyOptions
 from crs_agents.smtpo.policy import SmtpoPolicy
-from crs_agents.smtpo.wording import explained
+from crs_agents.smtpo.wording import said
 from crs_gym.agent import Observation, OracleObservation
-from crs_gym.questions import asked_facet
+from crs_gym.catalog import FACET_KINDS
+from crs_gym.questions import QUESTIONS, asked_facet
 from crs_gym.worlds import World
 from crs_gym.writing import WritingPolicy, earlier_observations
 
@@ -110,17 +111,17 @@ def test_a_later_piece_holds_what_was_said_since(policy: SmtpoPolicy) -> None:
 def turn_of(policy: SmtpoPolicy, observation: Observation, text: str) -> tuple[Sequence[int], Sequence[int], bool]:
     (turn,) = policy.turns([observation], [text])
     assert turn.reasoning == text
-    return turn.items, turn.ranking, turn.understood
+    return turn.items, turn.ranking, turn.well_formed
 
 
 def test_a_right_text_is_shown_in_its_order(policy: SmtpoPolicy, observations: list[OracleObservation]) -> None:
     observation = observations[5]
     (found,) = policy.recall([observation])
-    items, ranking, understood = turn_of(policy, observation, write(Thought(answer=(7, 3, 12))))
+    items, ranking, well_formed = turn_of(policy, observation, write(Thought(answer=(7, 3, 12))))
     rest = [item for item in found.ranking if item not in (found.items[6], found.items[2], found.items[11])]
     assert list(ranking) == [found.items[6], found.items[2], found.items[11], *rest][: observation.depth]
     assert items == ranking[: observation.k]
-    assert understood
+    assert well_formed
 
 
 @pytest.mark.parametrize("text", ["", "no idea", "<answer>0, 21, 400</answer>"])
@@ -128,16 +129,16 @@ def test_what_cannot_be_read_falls_back_to_the_order_of_recall(
     policy: SmtpoPolicy, observations: list[OracleObservation], text: str
 ) -> None:
     (found,) = policy.recall([observations[5]])
-    items, _, understood = turn_of(policy, observations[5], text)
+    items, _, well_formed = turn_of(policy, observations[5], text)
     assert items == found.ranking[: observations[5].k]
-    assert not understood
+    assert not well_formed
 
 
 def test_a_repaired_text_says_so(policy: SmtpoPolicy, observations: list[OracleObservation]) -> None:
     (found,) = policy.recall([observations[5]])
-    items, _, understood = turn_of(policy, observations[5], "<answer>4, 4")
+    items, _, well_formed = turn_of(policy, observations[5], "<answer>4, 4")
     assert items[0] == found.items[3]
-    assert not understood
+    assert not well_formed
 
 
 def test_with_nothing_left_the_turn_shows_nothing(sample: World) -> None:
@@ -146,9 +147,18 @@ def test_with_nothing_left_the_turn_shows_nothing(sample: World) -> None:
     observation = observe(user("I have seen them all.", *everything))
     text = write(Thought())
     (turn,) = policy.turns([observation], [text])
-    assert (turn.items, turn.understood) == ((), True)
+    assert (turn.items, turn.well_formed) == ((), True)
     assert parse(text, 0).form == "right"
     assert policy.pieces([observation])[0].splitlines()[-1].startswith("User: ")
+
+
+@pytest.mark.parametrize("kind", QUESTIONS)
+def test_a_question_is_asked_behind_the_films(
+    policy: SmtpoPolicy, observations: list[OracleObservation], kind: str
+) -> None:
+    (turn,) = policy.turns([observations[5]], [write(Thought(answer=(7,), ask=kind))])
+    assert turn.items
+    assert FACET_KINDS[asked_facet(turn.utterance)] == kind
 
 
 def test_the_explanation_is_true_and_asks_nothing(sample: World) -> None:
@@ -156,8 +166,8 @@ def test_the_explanation_is_true_and_asks_nothing(sample: World) -> None:
     for item in range(0, len(catalog), 37):
         facets = catalog[item].facets
         liked = (facets["genre"][0], "opera", facets["decade"][0])
-        words = explained(catalog, (item, (item + 1) % len(catalog)), liked)
-        assert words == explained(catalog, (item, (item + 1) % len(catalog)), liked)
+        words = said(catalog, (item, (item + 1) % len(catalog)), liked)
+        assert words == said(catalog, (item, (item + 1) % len(catalog)), liked)
         assert "opera" not in words
         assert asked_facet(words) == -1
         if "?" not in catalog.names[item]:

@@ -11,6 +11,8 @@ import pytest
 
 from crs_agents.smtpo.agent import build
 from crs_agents.smtpo.options import read_options
+from crs_agents.smtpo.prompts import VERSION
+from crs_agents.smtpo.settings import FineTuning, Reinforcement
 from crs_agents.smtpo.trainer import SmtpoTraining
 from crs_gym.errors import TrainingError
 from crs_gym.trainer import whole_checkpoints
@@ -23,21 +25,26 @@ def settings(tiny_model: Any, tmp_path_factory: pytest.TempPathFactory) -> Smtpo
     pytest.importorskip("trl", reason='needs trl (pip install "crs-gym[llm]")')
     return SmtpoTraining(
         out=tmp_path_factory.mktemp("smtpo") / "whole",
-        world="sample",
+        stage="sft",
+        env="CRS-Sample-v0",
         base=str(tiny_model.base),
+        candidates="ease",
         n=5,
         listed=3,
-        episodes=24,
-        updates=6,
-        valid_episodes=4,
-        batch_size=2,
-        learning_rate=5e-3,
-        rank=4,
-        layers="all",
         dtype="fp32",
-        eval_every=3,
-        save_every=2,
-        without_target=1.0,
+        sft=FineTuning(
+            episodes=24,
+            updates=6,
+            valid_episodes=4,
+            batch_size=2,
+            learning_rate=5e-3,
+            rank=4,
+            layers="all",
+            eval_every=3,
+            save_every=2,
+            without_target=1.0,
+        ),
+        grpo=Reinforcement(updates=2, users=2, members=2, accumulate=2, max_tokens=12, turns=2, save_every=1),
     )
 
 
@@ -60,11 +67,11 @@ def test_it_learns(trained: Path) -> None:
 
 def test_what_comes_out_is_told(trained: Path, settings: SmtpoTraining) -> None:
     manifest = json.loads((trained / "manifest.json").read_text())
-    assert (manifest["updates"], manifest["candidates"], manifest["prompt_version"]) == (6, "ease", 1)
+    assert (manifest["updates"], manifest["candidates"], manifest["prompt_version"]) == (6, "ease", VERSION)
     assert read_options(trained).n == 5
     card = (trained / "README.md").read_text()
     assert "crs-gym train smtpo --out DIR --stage sft" in card
-    assert "--updates 6" in card
+    assert "--sft.updates 6" in card
     assert (trained / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert not whole_checkpoints(trained)
 
@@ -115,17 +122,65 @@ def test_settings_out_of_range_are_refused(tmp_path: Path) -> None:
     for wrong, words in (
         ({"n": 0}, "--n 0"),
         ({"listed": 21}, "no more listed than n"),
-        ({"inserted": 2.0}, "--inserted 2.0"),
-        ({"learning_rate": 0.0}, "--learning-rate"),
-        ({"batch_size": 8, "at_once": 3}, "--at-once 3"),
+        ({"base": "scratch"}, "--sft.rank 0"),
     ):
         with pytest.raises(TrainingError, match=words):
             SmtpoTraining(out=tmp_path, **wrong)  # type: ignore[arg-type]
+    for wrong, words in (
+        ({"inserted": 2.0}, "--sft.inserted 2.0"),
+        ({"learning_rate": 0.0}, "--sft.learning-rate"),
+        ({"batch_size": 8, "at_once": 3}, "--sft.at-once 3"),
+    ):
+        with pytest.raises(TrainingError, match=words):
+            FineTuning(**wrong)  # type: ignore[arg-type]
+    for wrong, words in (
+        ({"members": 1}, "--grpo.members 1"),
+        ({"turns": 0}, "--grpo.turns 0"),
+        ({"without": ("taste",)}, "--grpo.without taste"),
+    ):
+        with pytest.raises(TrainingError, match=words):
+            Reinforcement(**wrong)  # type: ignore[arg-type]
 
 
 def test_who_recalls_candidates(tmp_path: Path) -> None:
-    assert SmtpoTraining(out=tmp_path).recalling() == "ease"
+    assert SmtpoTraining(out=tmp_path, stage="sft").recalling() == "ease"
     assert SmtpoTraining(out=tmp_path, candidates="bm25").recalling() == "bm25"
     assert SmtpoTraining(out=tmp_path, stage="all").recalling() == "retriever"
     (tmp_path / "retriever").mkdir()
-    assert SmtpoTraining(out=tmp_path).recalling() == "retriever"
+    assert SmtpoTraining(out=tmp_path, stage="sft").recalling() == "retriever"
+
+
+def test_users_teach_what_was_fine_tuned(trained: Path, settings: SmtpoTraining, sample: World) -> None:
+    replace(settings, stage="grpo").run()
+    out = settings.out / "grpo"
+    history = json.loads((out / "history.json").read_text())
+    assert [entry["step"] for entry in history if "loss" in entry] == [1, 2]
+    assert read_options(out) == read_options(trained)
+    begun = json.loads((out / "settings.json").read_text())
+    assert begun["environment"]["simulator"] == "agenda"
+    assert begun["environment"]["max_turns"] == 2
+    assert build(sample, f"{settings.out},max_tokens=8").act([]) == []
+
+
+def test_the_stage_before_is_asked_for(settings: SmtpoTraining, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="--stage sft"):
+        replace(settings, out=tmp_path, stage="grpo").run()
+
+
+def test_a_base_from_scratch_trains_all_weights(settings: SmtpoTraining, tmp_path: Path, sample: World) -> None:
+    scratch = replace(
+        settings,
+        out=tmp_path,
+        base="scratch",
+        sft=replace(settings.sft, rank=0, updates=2),
+        grpo=replace(settings.grpo, updates=1, without=("preference",)),
+    )
+    for stage in ("sft", "grpo"):
+        replace(scratch, stage=stage).run()  # type: ignore[arg-type]
+    assert (tmp_path / "scratch" / "tokenizer.json").is_file()
+    moved = tmp_path.rename(tmp_path.with_name("moved"))
+    assert read_options(moved / "grpo").base == ""
+    assert build(sample, f"{moved},max_tokens=8").act([]) == []
+    reward = json.loads((moved / "grpo" / "settings.json").read_text())["environment"]["reward"]
+    assert "preference" not in reward
+    assert "format" in reward

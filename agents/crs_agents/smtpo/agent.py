@@ -6,10 +6,10 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final
 
 from crs_agents.smtpo.candidates import scorer_of
-from crs_agents.smtpo.options import FILE, OWN_RETRIEVER, PolicyOptions, read_options
+from crs_agents.smtpo.options import FILE, OWN_RETRIEVER, OWN_WEIGHTS, PolicyOptions, read_options
 from crs_agents.smtpo.policy import SAMPLING, SmtpoPolicy
 from crs_gym.agent import Observation
 from crs_gym.errors import LanguageModelError, WeightsError
@@ -19,10 +19,6 @@ from crs_gym.simulator import parse_options
 from crs_gym.turns import AgentTurn
 from crs_gym.worlds.world import World
 from crs_gym.writing import earlier_observations
-
-Unreadable = Literal["recall", "confuse"]
-"""What becomes of a text that has not the right form: what was read off it, or else the order of recall, is shown; or
-the user is told nothing that it understands."""
 
 STAGES: Final = ("grpo", "sft")
 """Folders of a training's stages, the last one first."""
@@ -44,8 +40,6 @@ class PlayOptions:
     """Divides the logits; 0 writes the most probable text."""
     max_tokens: int = SAMPLING.max_tokens
     """The longest text."""
-    unreadable: Unreadable = "recall"
-    """What becomes of texts without the right form: recall or confuse."""
     base: str = ""
     """Where the base model is, if not where it was in training."""
     candidates: str = ""
@@ -60,13 +54,11 @@ class SmtpoAgent:
     Args:
         policy: From observations to prompts, and from texts to turns.
         model: Writes.
-        unreadable: See `Unreadable`.
     """
 
-    def __init__(self, policy: SmtpoPolicy, model: LanguageModel, unreadable: Unreadable = "recall") -> None:
+    def __init__(self, policy: SmtpoPolicy, model: LanguageModel) -> None:
         self.policy = policy
         self._model = model
-        self._unreadable = unreadable
         self._slots: dict[tuple[str, ...], list[tuple[object, int]]] = {}  # by the text that a slot has read
         self._place = object()  # tells this agent's slots from those of others in the model's cache
         self._made = 0
@@ -84,8 +76,7 @@ class SmtpoAgent:
         self._slots.clear()
         written = self._written(observations, texts, slots)
         self._keep(observations, texts, slots)
-        turns = self.policy.turns(observations, written)
-        return turns if self._unreadable == "confuse" else [replace(turn, understood=True) for turn in turns]
+        return self.policy.turns(observations, written)
 
     def _texts(self, observations: Sequence[Observation]) -> list[tuple[str, ...]]:
         """Each episode's text so far: piece, what was written, piece, …, piece."""
@@ -175,6 +166,7 @@ def load_agent_from(directory: Path, world: World, playing: PlayOptions) -> Smtp
     """
     folder = stage_folder(directory)
     options = read_options(folder)
+    base = playing.base or (str(folder) if options.base == OWN_WEIGHTS else options.base)
     adapter = folder if (folder / ADAPTER_FILE).is_file() else None
     sampling = replace(SAMPLING, temperature=playing.temperature, max_tokens=playing.max_tokens)
     policy = SmtpoPolicy(
@@ -183,8 +175,8 @@ def load_agent_from(directory: Path, world: World, playing: PlayOptions) -> Smtp
         options,
         sampling=sampling,
     )
-    model = load_language_model(playing.base or options.base, adapter=adapter)
-    return SmtpoAgent(policy, model, playing.unreadable)
+    model = load_language_model(base, adapter=adapter)
+    return SmtpoAgent(policy, model)
 
 
 def stage_folder(directory: Path) -> Path:
@@ -207,7 +199,7 @@ def candidates_of(options: PolicyOptions, folder: Path) -> str:
 
 
 def play_options(text: str) -> PlayOptions:
-    """`"temperature=1,unreadable=confuse"` as settings.
+    """`"temperature=1,max_tokens=80"` as settings.
 
     Raises:
         ValueError: An unknown name or an unusable value.
@@ -222,7 +214,4 @@ def play_options(text: str) -> PlayOptions:
             given[name] = str(value)
         elif isinstance(value, bool | str) or (isinstance(default, int) and not isinstance(value, int)):
             raise ValueError(f"smtpo: {name}={value!r} must be a number")
-    options = PlayOptions(**given)  # type: ignore[arg-type]  # as checked above
-    if options.unreadable not in get_args(Unreadable):
-        raise ValueError(f"smtpo: unreadable={options.unreadable!r} must be one of {', '.join(get_args(Unreadable))}")
-    return options
+    return PlayOptions(**given)  # type: ignore[arg-type]  # as checked above

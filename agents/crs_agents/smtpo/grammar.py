@@ -1,9 +1,10 @@
 """What the policy's model writes: the grammar, and the one place where it is written, read and repaired.
 
-    <think>likes horror, 1980s; dislikes comedy; 1 fits horror, 1980s; best 1</think><answer>1, 7, 3</answer>
+    <think>likes horror, 1980s; dislikes gore; 1 fits horror, 1980s; best 1; ask star</think><answer>1, 7, 3</answer>
 
 `likes` and `dislikes` are the seeker's facets; each `fits` names a candidate, none twice, and the liked facets that it
-has; `best` is the verdict, and the first number of the answer. A line break ends the text.
+has; `best` is the verdict, and the first number of the answer; `ask` is the kind of facet that the user is asked about,
+or nothing. A line break ends the text.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from crs_gym.questions import QUESTIONS
+
 Form = Literal["right", "repaired", "unreadable"]
 """`right`: the grammar to the letter. `repaired`: it is not, but there are numbers of candidates to be read off it.
 `unreadable`: there are none."""
@@ -21,7 +24,7 @@ ANYTHING: Final = "anything"
 """What is liked where nothing is known."""
 
 NOTHING: Final = "nothing"
-"""What is disliked where nothing is known."""
+"""What is disliked where nothing is known, and asked where nothing is."""
 
 NONE: Final = "none"
 """Stands for a number where there are no candidates."""
@@ -31,9 +34,10 @@ LONGEST: Final = 4_000
 
 _FACETS: Final = r"[^;<>\n]+"
 _NUMBER: Final = r"[0-9]{1,4}"
+_ASKED: Final = "|".join((*QUESTIONS, NOTHING))
 _RIGHT: Final = re.compile(
     rf"<think>likes (?P<likes>{_FACETS}); dislikes (?P<dislikes>{_FACETS})"
-    rf"(?P<matches>(?:; {_NUMBER} fits {_FACETS})*); best (?P<best>{_NUMBER}|{NONE})</think>"
+    rf"(?P<matches>(?:; {_NUMBER} fits {_FACETS})*); best (?P<best>{_NUMBER}|{NONE}); ask (?P<ask>{_ASKED})</think>"
     rf"<answer>(?P<answer>{_NUMBER}(?:, {_NUMBER})*|{NONE})</answer>"
 )
 _MATCH: Final = re.compile(rf"; ({_NUMBER}) fits ({_FACETS})")
@@ -44,6 +48,7 @@ _LOOSE: Final = {
         ("dislikes", rf"\bdislikes ({_FACETS})"),
         ("best", rf"\bbest ({_NUMBER})(?![0-9])"),
         ("number", r"[0-9]+"),
+        ("ask", rf"\bask ({'|'.join(QUESTIONS)})\b"),
     )
 }
 
@@ -57,12 +62,15 @@ class Thought:
         dislikes: Disliked facets.
         matches: Numbers of candidates, each with the liked facets that it is said to have.
         answer: Numbers of candidates, from 1, best first, each once; the first is the verdict.
+        ask: The kind of facet that the user is asked about, one of `crs_gym.questions.QUESTIONS`; `None` for no
+            question.
     """
 
     likes: tuple[str, ...] = ()
     dislikes: tuple[str, ...] = ()
     matches: tuple[tuple[int, tuple[str, ...]], ...] = ()
     answer: tuple[int, ...] = ()
+    ask: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,8 @@ def write(thought: Thought) -> str:
     likes, dislikes = ", ".join(thought.likes) or ANYTHING, ", ".join(thought.dislikes) or NOTHING
     best = str(thought.answer[0]) if thought.answer else NONE
     answer = ", ".join(map(str, thought.answer)) or NONE
-    return f"<think>likes {likes}; dislikes {dislikes}{matches}; best {best}</think><answer>{answer}</answer>"
+    thoughts = f"likes {likes}; dislikes {dislikes}{matches}; best {best}; ask {thought.ask or NOTHING}"
+    return f"<think>{thoughts}</think><answer>{answer}</answer>"
 
 
 def parse(text: str, n: int) -> Parsed:
@@ -93,7 +102,13 @@ def parse(text: str, n: int) -> Parsed:
     if found is not None:
         matches = [(int(number), _facets(facets)) for number, facets in _MATCH.findall(found["matches"])]
         answer = _numbers(found["answer"])
-        thought = Thought(_facets(found["likes"]), _facets(found["dislikes"]), tuple(matches), _usable(answer, n))
+        thought = Thought(
+            likes=_facets(found["likes"]),
+            dislikes=_facets(found["dislikes"]),
+            matches=tuple(matches),
+            answer=_usable(answer, n),
+            ask=None if found["ask"] == NOTHING else found["ask"],
+        )
         complete = len(thought.answer) == len(answer) and (bool(answer) or n == 0)
         matched = [number for number, _ in matches]
         if complete and list(_usable(matched, n)) == matched and _numbers(found["best"]) == answer[:1]:
@@ -109,8 +124,8 @@ def _repaired(text: str, n: int) -> Parsed:
     numbers = _usable(_numbers(answer.partition("</answer>")[0]) if tag else [], n)
     if not numbers and (best := _LOOSE["best"].search(text)):
         numbers = _usable([int(best[1])], n)
-    named = {name: found[1] if (found := _LOOSE[name].search(text)) else "" for name in ("likes", "dislikes")}
-    thought = Thought(_facets(named["likes"]), _facets(named["dislikes"]), (), numbers)
+    named = {name: found[1] if (found := _LOOSE[name].search(text)) else "" for name in ("likes", "dislikes", "ask")}
+    thought = Thought(_facets(named["likes"]), _facets(named["dislikes"]), (), numbers, named["ask"] or None)
     return Parsed(thought, "repaired" if numbers else "unreadable")
 
 

@@ -21,8 +21,10 @@ from crs_agents.smtpo.policy import SmtpoPolicy
 from crs_agents.smtpo.preferences import PreferenceReader
 from crs_agents.smtpo.reasoning import Reasoner
 from crs_gym.agent import NamedAgent, Observation, OracleObservation
+from crs_gym.catalog import FACET_KINDS
 from crs_gym.config import EnvConfig
 from crs_gym.engine import Episode
+from crs_gym.questions import asked_facet
 from crs_gym.randomness import derived_key, generator
 from crs_gym.rollout import play
 from crs_gym.task import Message, Split, Task, TaskKind
@@ -70,13 +72,15 @@ class Teacher:
         policy: Its prompts and candidates are the lessons'.
         world: Where the seekers come from.
         listed: How many candidates an answer lists.
+        seed: Keys its questions.
 
     Attributes:
         lessons: All episodes so far, by what was said before them and their targets.
     """
 
-    def __init__(self, policy: SmtpoPolicy, world: World, listed: int) -> None:
+    def __init__(self, policy: SmtpoPolicy, world: World, listed: int, seed: int = 0) -> None:
         self._policy = policy
+        self._seed = seed
         self._preferences = PreferenceReader(world.catalog)
         self._reason = Reasoner(world.catalog, listed)
         self.lessons: dict[tuple[tuple[Message, ...], tuple[int, ...]], Lesson] = {}
@@ -90,7 +94,8 @@ class Teacher:
             assert isinstance(observation, OracleObservation)
             named = observation.named_items()
             wanted = [item for item in observation.targets if item not in named]
-            text = write(self._reason(self._preferences(observation), candidates, wanted))
+            ask = self._question(observation)
+            text = write(self._reason(self._preferences(observation), candidates, wanted, ask))
             written.append(text)
             context = tuple(observation.messages[: own_start(observation)])
             lesson = self.lessons.setdefault((context, observation.targets), Lesson())
@@ -98,6 +103,19 @@ class Teacher:
                 lesson.turns.append((piece, text))
                 lesson.hits.append(not set(wanted).isdisjoint(candidates.items))
         return self._policy.turns(observations, written)
+
+    def _question(self, observation: Observation) -> str | None:
+        """What to ask: one of the kinds not asked yet, or nothing, all alike; nothing on the last turn.
+
+        No label tells which question would have paid. So lessons teach that there are questions, and what their answers
+        are good for; which of them to ask is left to be learned from users.
+        """
+        if observation.turn + 1 >= observation.max_turns:
+            return None
+        own = observation.messages[own_start(observation) :]
+        asked = {asked_facet(message.text) for message in own if message.role == "recommender"}
+        left = [None, *(kind for number, kind in enumerate(FACET_KINDS) if number not in asked)]
+        return left[derived_key("smtpo question", self._seed, observation.dialogue) % len(left)]
 
 
 def make_lessons(
@@ -126,7 +144,7 @@ def make_lessons(
         kinds.append(("next-item", curriculum.moments, 1))
     for kind, count, max_turns in kinds:
         inserting = Inserted(score, options.n, curriculum.inserted, seed)
-        teacher = Teacher(SmtpoPolicy(world.catalog, inserting, options, salt=seed), world, options.listed)
+        teacher = Teacher(SmtpoPolicy(world.catalog, inserting, options, salt=seed), world, options.listed, seed)
         config = EnvConfig.of(world=world, split=split, kind=kind, simulator=curriculum.user, max_turns=max_turns)
         episodes = (Episode(task, seed, number) for number, task in enumerate(_tasks(world, split, kind, count)))
         agent = NamedAgent("teacher", teacher, target_aware=True)

@@ -16,6 +16,9 @@ FILE: Final = "smtpo.json"
 OWN_RETRIEVER: Final = "retriever"
 """As `candidates`: the retriever that was trained along with the policy, in the folder `retriever` beside its own."""
 
+OWN_WEIGHTS: Final = ""
+"""As `base`: all weights were trained, and stand beside the options."""
+
 MOST_CANDIDATES: Final = 99
 """Numbers of candidates have two digits at most (our choice: a candidate costs some 25 tokens)."""
 
@@ -24,7 +27,7 @@ class PolicyOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """How the policy reads and writes.
 
     Attributes:
-        base: The language model: a short name, a folder, or a name on the Hugging Face hub.
+        base: The language model: a short name, a folder, a name on the Hugging Face hub, or `OWN_WEIGHTS`.
         candidates: Who recalls candidates: an agent that ranks by scores (`ease`, `bm25`, `dual-view:DIR`), or
             `OWN_RETRIEVER`.
         n: How many candidates the model reads each turn.

@@ -10,7 +10,7 @@ from crs_agents.smtpo import prompts
 from crs_agents.smtpo.candidates import Candidates, Recall
 from crs_agents.smtpo.grammar import parse
 from crs_agents.smtpo.options import PolicyOptions
-from crs_agents.smtpo.wording import explained
+from crs_agents.smtpo.wording import said
 from crs_gym.agent import Observation
 from crs_gym.catalog import Catalog
 from crs_gym.lm import Sampling
@@ -81,11 +81,11 @@ class SmtpoPolicy:
         ranking = tuple(dict.fromkeys([*chosen, *found.ranking]))[: max(observation.depth, observation.k)]
         items = ranking[: observation.k]
         return AgentTurn(
-            utterance=explained(self._catalog, items, parsed.thought.likes),
+            utterance=said(self._catalog, items, parsed.thought.likes, parsed.thought.ask),
             items=items,
             ranking=ranking,
             reasoning=text,
-            understood=parsed.form == "right",
+            well_formed=parsed.form == "right",
         )
 
 

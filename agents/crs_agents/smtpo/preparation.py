@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from typing import Final
@@ -21,9 +22,10 @@ from crs_agents.smtpo.agent import candidates_of
 from crs_agents.smtpo.candidates import scorer_of
 from crs_agents.smtpo.encoding import EncodedLesson, encode_all
 from crs_agents.smtpo.held_out import held_out_scorer
-from crs_agents.smtpo.lessons import Curriculum, make_lessons
+from crs_agents.smtpo.lessons import Curriculum, Lesson, make_lessons
 from crs_agents.smtpo.options import PolicyOptions
-from crs_agents.smtpo.trainer import SmtpoTraining
+from crs_agents.smtpo.scratch import make_base
+from crs_agents.smtpo.trainer import SCRATCH, SmtpoTraining
 from crs_gym.errors import TrainingError, WorldError
 from crs_gym.trainer import whole_checkpoints
 from crs_gym.worlds import World
@@ -36,75 +38,81 @@ LOG_EVERY: Final = 5
 
 KEPT_CHECKPOINTS: Final = 2
 
+_READ_FOR_WORDS: Final = 2_000
+"""Lessons from which a tokenizer is made."""
+
 _VALID_SEED: Final = 1
 """Keys the valid lessons: the same for every training, so that curves compare."""
 
 
 def prepared(
-    settings: SmtpoTraining, options: PolicyOptions, out: Path, folder: Path, dtype: torch.dtype, world: World
+    settings: SmtpoTraining, options: PolicyOptions, out: Path, base: Path | None, dtype: torch.dtype, world: World
 ) -> tuple[SFTTrainer, dict[str, int]]:
-    """Lessons, model and adapter, ready to be trained; and how many lessons and tokens there are."""
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder))
-    learned, valid = lessons_of(settings, options, out, world, tokenizer)
-    steps = min(ceil(len(learned) / settings.batch_size), settings.updates or sys.maxsize)
-    model = _model(settings, folder, dtype)
+    """Lessons, model and adapter, ready to be trained; and how many lessons and tokens there are.
+
+    Args:
+        settings: How to train.
+        options: The form of the prompts.
+        out: The stage's folder.
+        base: The base model's weights; `None` for one from scratch.
+        dtype: Of the base model's numbers, where an adapter is trained.
+        world: Who is learned from.
+    """
+    learned, valid = lessons_of(settings, options, out, world)
+    if base is None:
+        texts = ("".join(turn) for lesson in learned[:_READ_FOR_WORDS] for turn in lesson.turns)
+        base = make_base(settings.out / SCRATCH, texts, settings.seed)
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(base))
+    own = settings.sft
+    train_set, valid_set = (encode_all(lessons, tokenizer, own.max_length) for lessons in (learned, valid))
+    if not train_set:
+        raise TrainingError(
+            f"the world {world.name} gives no lesson of at most {own.max_length} tokens. Way out: a larger "
+            "--sft.max-length, or more --sft.episodes"
+        )
+    steps = min(ceil(len(train_set) / own.batch_size), own.updates or sys.maxsize)
+    model = _model(settings, base, dtype if own.rank else torch.float32)  # what is trained is kept exactly
     trainer = SFTTrainer(
         model=model,
-        args=_arguments(settings, out, steps, bf16=dtype == torch.bfloat16, evaluate=bool(valid)),
-        train_dataset=_dataset(learned),
-        eval_dataset=_dataset(valid) if valid else None,
+        args=_arguments(settings, out, steps, bf16=dtype == torch.bfloat16, evaluate=bool(valid_set)),
+        train_dataset=_dataset(train_set),
+        eval_dataset=_dataset(valid_set) if valid_set else None,
         processing_class=tokenizer,
-        peft_config=lora_for(model, settings.rank, settings.layers),
+        peft_config=lora_for(model, own.rank, own.layers) if own.rank else None,
         data_collator=DataCollatorForLanguageModeling(pad_token_id=tokenizer.pad_token_id or 0),
     )
-    counts = {"lessons": len(learned), "lesson_tokens": sum(len(row.input_ids) for row in learned)}
+    counts = {"lessons": len(train_set), "lesson_tokens": sum(len(row.input_ids) for row in train_set)}
     return trainer, counts
 
 
 def lessons_of(
-    settings: SmtpoTraining, options: PolicyOptions, out: Path, world: World, tokenizer: PreTrainedTokenizerBase
-) -> tuple[list[EncodedLesson], list[EncodedLesson]]:
-    """The lessons of all passes over the train split, and those of the valid split.
-
-    Raises:
-        TrainingError: There are none to learn from.
-    """
+    settings: SmtpoTraining, options: PolicyOptions, out: Path, world: World
+) -> tuple[list[Lesson], list[Lesson]]:
+    """The lessons of all passes over the train split, and those of the valid split."""
     source = candidates_of(options, out)
+    own = settings.sft
     curriculum = Curriculum(
-        episodes=settings.episodes,
-        moments=settings.moments,
-        max_turns=settings.lesson_turns,
-        user=settings.user,
-        inserted=settings.inserted,
-        without_target=settings.without_target,
+        episodes=own.episodes,
+        moments=own.moments,
+        max_turns=own.turns,
+        user=own.user,
+        inserted=own.inserted,
+        without_target=own.without_target,
         seed=settings.seed,
     )
     score = held_out_scorer(source, world)
-    learned: list[EncodedLesson] = []
-    for epoch in range(settings.epochs):
-        lessons = make_lessons(world, score, options, curriculum, epoch=epoch)
-        learned += encode_all(lessons, tokenizer, settings.max_length)
-    if not learned:
-        raise TrainingError(
-            f"the world {world.name} gives no lesson of at most {settings.max_length} tokens. Way out: a larger "
-            "--max-length, or more --episodes"
-        )
-    if not settings.valid_episodes:
+    learned: list[Lesson] = []
+    for epoch in range(own.epochs):
+        learned += make_lessons(world, score, options, curriculum, epoch=epoch)
+    if not own.valid_episodes:
         return learned, []
-    examined = Curriculum(
-        episodes=settings.valid_episodes,
-        moments=0,
-        max_turns=settings.lesson_turns,
-        user=settings.user,
-        inserted=0.0,
-        without_target=0.0,
-        seed=_VALID_SEED,
+    examined = replace(
+        curriculum, episodes=own.valid_episodes, moments=0, inserted=0.0, without_target=0.0, seed=_VALID_SEED
     )
     try:
-        valid = make_lessons(world, scorer_of(source, world), options, examined, split="valid")
+        return learned, make_lessons(world, scorer_of(source, world), options, examined, split="valid")
     except WorldError:  # a corpus of which only one split is there
-        valid = []
-    return learned, encode_all(valid, tokenizer, settings.max_length)
+        return learned, []
 
 
 def _dataset(lessons: list[EncodedLesson]) -> datasets.Dataset:
@@ -125,9 +133,9 @@ def _model(settings: SmtpoTraining, folder: Path, dtype: torch.dtype) -> PreTrai
     except (OSError, ValueError) as error:
         raise TrainingError(f"{settings.base} is no causal language model that can be read: {error}") from error
     longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    if longest is not None and longest < settings.max_length:
+    if longest is not None and longest < settings.sft.max_length:
         raise TrainingError(
-            f"{settings.base} reads {longest} tokens. Way out: --max-length {longest}, or another --base"
+            f"{settings.base} reads {longest} tokens. Way out: --sft.max-length {longest}, or another --base"
         )
     return model
 
@@ -137,11 +145,11 @@ def _arguments(settings: SmtpoTraining, out: Path, steps: int, *, bf16: bool, ev
     return SFTConfig(
         output_dir=str(out),
         seed=settings.seed,
-        per_device_train_batch_size=settings.at_once,
-        per_device_eval_batch_size=settings.at_once,
-        gradient_accumulation_steps=settings.batch_size // settings.at_once,
+        per_device_train_batch_size=settings.sft.at_once,
+        per_device_eval_batch_size=settings.sft.at_once,
+        gradient_accumulation_steps=settings.sft.batch_size // settings.sft.at_once,
         max_steps=steps,  # all passes are in the train set
-        learning_rate=settings.learning_rate,
+        learning_rate=settings.sft.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=min(WARM_UP, steps // 10),
         max_grad_norm=1.0,
@@ -153,9 +161,9 @@ def _arguments(settings: SmtpoTraining, out: Path, steps: int, *, bf16: bool, ev
         dataloader_pin_memory=torch.accelerator.is_available(),
         logging_steps=max(1, min(LOG_EVERY, steps // 10)),
         eval_strategy="steps" if evaluate else "no",
-        eval_steps=settings.eval_every,
+        eval_steps=settings.sft.eval_every,
         eval_on_start=evaluate and not whole_checkpoints(out),
-        save_steps=settings.save_every,
+        save_steps=settings.sft.save_every,
         save_total_limit=KEPT_CHECKPOINTS,
         report_to=[name for name in settings.report_to if name != "none"],
         disable_tqdm=True,

@@ -20,7 +20,7 @@ from crs_gym.catalog import FACET_KINDS, Catalog
 from crs_gym.task import Message
 from crs_gym.transcript import one_line, render_message
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Rises with any change of what is read or written."""
 
 INSTRUCTION: Final = "Rank the films for the user. Think, then answer with the best numbers."

@@ -40,7 +40,9 @@ class Reasoner:
         self._catalog = catalog
         self._listed = listed
 
-    def __call__(self, preference: Preference, found: Candidates, wanted: Sequence[int]) -> Thought:
+    def __call__(
+        self, preference: Preference, found: Candidates, wanted: Sequence[int], ask: str | None = None
+    ) -> Thought:
         """The thought.
 
         Args:
@@ -48,6 +50,7 @@ class Reasoner:
             found: The candidates.
             wanted: What the seeker turned out to want. Those of them that are among the candidates come first; the
                 others follow by fit, liked and disliked facets.
+            ask: The kind of facet that is asked about.
         """
         hindsight = {facet for item in wanted for facet in self._catalog.facets_of(item).tolist()}
         likes = sorted(preference.likes, key=lambda f: (f not in hindsight, -preference.likes[f], f))
@@ -72,6 +75,7 @@ class Reasoner:
             dislikes=self._names(dislikes),
             matches=tuple(matches[:MOST_MATCHES]),
             answer=tuple([number for _, _, _, number, _ in scored[: self._listed]]),
+            ask=ask,
         )
 
     def _is_genre(self, facet: int) -> bool:

@@ -12,6 +12,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -24,13 +25,14 @@ import torch
 import transformers
 from peft import PeftModel
 from peft.helpers import disable_input_dtype_casting
+from transformers import PreTrainedModel
 from trl.trainer.sft_trainer import SFTTrainer
 
-from crs_agents.smtpo.adapter import save_adapter
-from crs_agents.smtpo.options import PolicyOptions, write_options
+from crs_agents.smtpo.adapter import save_adapter, save_weights
+from crs_agents.smtpo.options import OWN_WEIGHTS, PolicyOptions, write_options
 from crs_agents.smtpo.preparation import prepared
 from crs_agents.smtpo.report import CURVE_FILE, draw_curves, hardware, model_card
-from crs_agents.smtpo.trainer import SmtpoTraining
+from crs_agents.smtpo.trainer import SCRATCH, SmtpoTraining
 from crs_gym.errors import TrainingError
 from crs_gym.lm.allocator import keep_freed_memory
 from crs_gym.lm.transformers_model import native_dtype
@@ -44,18 +46,18 @@ MANIFEST_FILE: Final = "manifest.json"
 HISTORY_FILE: Final = "history.json"
 CARD_FILE: Final = "README.md"
 
-_OF_NO_EFFECT: Final = ("out", "stage", "report_to", "at_once")
-"""Settings on which the result does not depend, but for rounding."""
+_OF_NO_EFFECT: Final = ("out", "stage", "report_to", "grpo")
+"""Settings on which the result does not depend."""
 
 
 def train(settings: SmtpoTraining) -> None:
     """Train as `SmtpoTraining.run` says."""
     _hush()
     out = settings.out / "sft"
-    folder = find_weights(settings.base)
+    base = None if settings.base == SCRATCH else find_weights(settings.base)
     world = load_world(settings.world)
     options = PolicyOptions(
-        base=settings.base,
+        base=settings.base if settings.sft.rank else OWN_WEIGHTS,
         candidates=settings.recalling(),
         n=settings.n,
         listed=settings.listed,
@@ -64,10 +66,11 @@ def train(settings: SmtpoTraining) -> None:
     device = torch.accelerator.current_accelerator() or torch.device("cpu")
     dtype = {"auto": native_dtype(device), "bf16": torch.bfloat16, "fp32": torch.float32}[settings.dtype]
     chosen = {name: value for name, value in asdict(settings).items() if name not in _OF_NO_EFFECT}
+    chosen["sft"].pop("at_once")
     facts = {
         "candidates": options.candidates,
         "world_fingerprint": world.fingerprint,
-        "base_revision": weights_revision(folder),
+        "base_revision": SCRATCH if base is None else weights_revision(base),
         "prompt_version": options.prompt_version,
         "dtype": str(dtype).removeprefix("torch."),
     }
@@ -78,7 +81,7 @@ def train(settings: SmtpoTraining) -> None:
         if device.type == "cpu":
             keep_freed_memory()
         _say("playing lessons")
-        trainer, counts = prepared(settings, options, out, folder, dtype, world)
+        trainer, counts = prepared(settings, options, out, base, dtype, world)
         _say(f"{counts['lessons']} lessons of {counts['lesson_tokens']:,} tokens, {trainer.args.max_steps} updates")
         _go_on(trainer, out)
         _finish(trainer, settings, options, {**chosen, **facts, **counts})
@@ -110,7 +113,8 @@ def _go_on(trainer: SFTTrainer, out: Path) -> None:
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.add_callback(Told())
     try:
-        with disable_input_dtype_casting(cast("PeftModel", trainer.model)):
+        model = trainer.model
+        with disable_input_dtype_casting(model) if isinstance(model, PeftModel) else nullcontext():
             trainer.train(resume_from_checkpoint=str(whole[-1]) if whole else None)
     except OSError as error:
         raise TrainingError(
@@ -135,9 +139,12 @@ def _finish(trainer: SFTTrainer, settings: SmtpoTraining, options: PolicyOptions
         "packages": {name: version(name) for name in ("crs-gym", "torch", "transformers", "trl", "peft")},
     }
     try:
-        save_adapter(cast("PeftModel", trainer.model), out, settings.base)
+        if isinstance(trainer.model, PeftModel):
+            save_adapter(trainer.model, out, settings.base)
+        else:
+            save_weights(cast("PreTrainedModel", trainer.model), trainer.processing_class, out)
         (out / HISTORY_FILE).write_text(json.dumps(history, indent=1) + "\n", "utf-8")
-        draw_curves(history, out / CURVE_FILE, f"{settings.base} on {settings.world}, seed {settings.seed}")
+        draw_curves(history, out / CURVE_FILE, f"{settings.base} on {settings.env}, seed {settings.seed}")
         (out / CARD_FILE).write_text(model_card(settings, manifest), "utf-8")
         write_options(options, out)
         draft = out / f"{MANIFEST_FILE}.draft"

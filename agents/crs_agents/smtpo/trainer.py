@@ -1,47 +1,43 @@
-"""`crs-gym train smtpo`: the settings of a training. Importing this imports no torch; `sft.py` does the work."""
+"""`crs-gym train smtpo`: the training as a command. Importing this imports no torch; a module for each stage works."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from importlib import import_module
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-import tyro
-
 from crs_agents.smtpo.options import MOST_CANDIDATES, OWN_RETRIEVER
+from crs_agents.smtpo.settings import NO_HINT, FineTuning, Reinforcement, require_at_least
+from crs_gym.config import EnvConfig
 from crs_gym.errors import TrainingError
+from crs_gym.rollout import config_of
 from crs_gym.trainer import TrainerEntry, kept_updates
 
-NO_HINT: Final = tyro.conf.arg(help_behavior_hint="")
-"""For an option whose help says by itself what it is by default."""
-
 Stage = Literal["retriever", "sft", "grpo", "all"]
-
-GRPO: Final = "crs_agents.smtpo.grpo"
-"""The module of the last stage; it holds `train(settings)`."""
 
 
 @dataclass(frozen=True)
 class SmtpoTraining:
     """Train the reasoning recommender: its retriever, then fine-tuning on reasoning, then learning from users.
 
-    What comes out is played by the agent smtpo:DIR. The same command goes on where it stopped.
+    What comes out is played by the agent smtpo:DIR. The same command goes on where it stopped. Options of one stage
+    begin with its name; an ended stage is not asked for its own again.
 
-    Example: crs-gym train smtpo --out runs/smtpo --stage sft
+    Example: crs-gym train smtpo --env CRS-Redial-v0 --out runs/smtpo --stage all
 
-    A try of some minutes on a CPU: add --episodes 60 --moments 0 --updates 10
+    In minutes on a CPU: crs-gym train smtpo --env CRS-Sample-v0 --out runs/smtpo --base scratch --sft.rank 0
     """
 
     out: Path
     """The folder; each stage has a folder of its own in it."""
-    stage: Stage = "sft"
+    stage: Stage = "all"
     """What is trained: retriever, sft, grpo; or all, one after the other."""
-    world: str = "redial"
-    """The world whose train split is learned."""
+    env: str = "CRS-Redial-v0"
+    """The environment, whose train split is learned; `crs-gym list` shows them all."""
     base: str = "smollm2-135m-instruct"
-    """The model to fine-tune: a short name (`crs-gym models list`), a folder, or a name on the Hugging Face hub."""
-    candidates: str = ""
+    """The model to fine-tune: a short name (`crs-gym models list`), a folder, a name on the Hugging Face hub; or
+    scratch: a small one with random weights, whose words are those of the lessons."""
+    candidates: Annotated[str, NO_HINT] = ""
     """Who recalls candidates: ease, bm25, dual-view:FOLDER; by default DIR's own retriever if it has one, else ease."""
     n: int = 20
     """How many candidates the model reads each turn."""
@@ -50,45 +46,15 @@ class SmtpoTraining:
     fit: bool = True
     """Whether a candidate's line tells by a digit how far in front it was recalled."""
     seed: int = 0
-    """Keys the lessons, their order, and the adapter's first weights."""
-    user: str = "agenda"
-    """The simulated user of the lessons."""
-    episodes: Annotated[int | None, NO_HINT] = None
-    """How many interactive tasks are played for lessons, evenly spread over the train split; by default all."""
-    moments: int = 4000
-    """How many next-item tasks become lessons of one turn, likewise; worlds with invented seekers have none."""
-    lesson_turns: int = 3
-    """The turn limit of a lesson."""
-    inserted: float = 0.25
-    """In how many dialogues whose targets are not recalled one of them is put among the candidates."""
-    without_target: float = 0.1
-    """How many lessons are kept in which no target is ever among the candidates."""
-    epochs: int = 1
-    """Passes over the tasks, each with lessons drawn anew."""
-    updates: Annotated[int | None, NO_HINT] = None
-    """After how many updates it ends; by default after all passes."""
-    valid_episodes: int = 32
-    """How many interactive tasks of the valid split the curves show; 0 for none."""
-    max_length: int = 2048
-    """Tokens of a lesson; turns that do not fit whole are left out."""
-    batch_size: int = 8
-    """Lessons an update."""
-    at_once: int = 1
-    """Lessons that are computed at once; a batch is worked through in parts of this size."""
-    learning_rate: float = 5e-4
-    """The highest learning rate: reached after 20 updates, then a cosine."""
-    rank: int = 16
-    """The rank of the adapter's matrices; it is scaled by 2 (alpha is twice the rank)."""
-    layers: Literal["upper-half", "all"] = "upper-half"
-    """Which layers of the model get an adapter."""
+    """Keys the lessons, the users, the order of all, and the first weights."""
     dtype: Literal["auto", "bf16", "fp32"] = "auto"
-    """The numbers of the base model; the adapter's are always fp32. auto: bf16 where the processor computes in it."""
-    eval_every: int = 50
-    """Updates from one evaluation on the valid split to the next."""
-    save_every: int = 25
-    """Updates from one checkpoint to the next; the last 2 are kept until the training ends."""
+    """The numbers of the base model; what is trained is always fp32. auto: bf16 where the processor computes in it."""
     report_to: tuple[str, ...] = ("none",)
     """Where curves are followed besides: what transformers knows, such as tensorboard or wandb."""
+    sft: FineTuning = field(default_factory=FineTuning)
+    """Lessons, and how they are learned."""
+    grpo: Reinforcement = field(default_factory=Reinforcement)
+    """Users, and how is learned from them."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with, before anything heavy is loaded.
@@ -96,33 +62,24 @@ class SmtpoTraining:
         Raises:
             TrainingError: A setting is out of its range; the message names it as an option.
         """
-        ones = "n listed lesson_turns epochs updates episodes max_length batch_size at_once rank eval_every save_every"
-        at_least = {**dict.fromkeys(ones.split(), 1), "seed": 0, "moments": 0, "valid_episodes": 0}
-        for name, least in at_least.items():
-            value = getattr(self, name)
-            if value is not None and not value >= least:
-                raise TrainingError(f"{option(name)} {value}: must be at least {least}")
-        for name in ("inserted", "without_target"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise TrainingError(f"{option(name)} {getattr(self, name)}: a share, from 0 to 1")
-        if not 0.0 < self.learning_rate <= 1.0:
-            raise TrainingError(f"--learning-rate {self.learning_rate}: must be above 0, and at most 1")
+        for name, least in {"n": 1, "listed": 1, "seed": 0}.items():
+            require_at_least("", name, getattr(self, name), least)
         if self.n > MOST_CANDIDATES or self.listed > self.n:
             raise TrainingError(
                 f"--n {self.n} --listed {self.listed}: at most {MOST_CANDIDATES} candidates, and no more listed than n"
             )
-        if self.batch_size % self.at_once:
-            raise TrainingError(
-                f"--batch-size {self.batch_size} cannot be worked through in parts of --at-once {self.at_once}"
-            )
+        if self.base == SCRATCH and self.sft.rank:
+            raise TrainingError("--base scratch has no weights that an adapter could stand on. Way out: --sft.rank 0")
 
     def run(self) -> None:
         """Train, or go on; nothing is done where a stage has ended already.
 
         Raises:
             TrainingError: It cannot begin or go on: a package is missing, a folder belongs to another training or
-                cannot be written to, the world has nobody to learn from, the model cannot take an adapter.
-            WeightsError: The base model is not on this machine.
+                cannot be written to, the world has nobody to learn from, the model cannot take an adapter, the stage
+                before was not trained.
+            WeightsError: The base model, or that of the simulated user, is not on this machine.
+            UnknownNameError: No such environment, user or agent.
         """
         try:
             if self.stage in ("retriever", "all"):
@@ -130,11 +87,13 @@ class SmtpoTraining:
 
                 RetrieverTraining(out=self.out / OWN_RETRIEVER, world=self.world, seed=self.seed).run()
             if self.stage in ("sft", "all"):
-                from crs_agents.smtpo.sft import train
+                from crs_agents.smtpo import sft
 
-                train(self)
+                sft.train(self)
             if self.stage in ("grpo", "all"):
-                self._grpo()
+                from crs_agents.smtpo import grpo
+
+                grpo.train(self)
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] in ("crs_gym", "crs_agents"):
                 raise
@@ -142,26 +101,25 @@ class SmtpoTraining:
                 f'training needs the package {error.name}. Way out: pip install "crs-gym[llm]"'
             ) from error
 
-    def _grpo(self) -> None:
-        """The last stage.
-
-        Raises:
-            TrainingError: This version has none.
-        """
-        try:
-            stage = import_module(GRPO)
-        except ModuleNotFoundError as error:
-            if error.name != GRPO:
-                raise
-            raise TrainingError(
-                "--stage grpo is not part of this version. Way out: --stage sft, whose policy smtpo:DIR plays"
-            ) from None
-        stage.train(self)
-
     def after_interrupt(self) -> str:
         """How to go on."""
-        folder = self.out / "sft"
-        return kept_updates(folder)
+        begun = [self.out / stage for stage in ("grpo", "sft") if (self.out / stage).is_dir()]
+        return kept_updates(begun[0]) if begun else " Run the same command to go on."
+
+    @property
+    def config(self) -> EnvConfig:
+        """The environment's settings, on its train split.
+
+        Raises:
+            UnknownNameError: There is no such environment.
+        """
+        return config_of(self.env, split="train")
+
+    @property
+    def world(self) -> str:
+        """The name of the environment's world."""
+        world = self.config.world
+        return world if isinstance(world, str) else world.name
 
     def recalling(self) -> str:
         """Who recalls candidates, as `PolicyOptions.candidates` names it."""
@@ -170,9 +128,7 @@ class SmtpoTraining:
         return OWN_RETRIEVER if (self.out / OWN_RETRIEVER).is_dir() or self.stage == "all" else "ease"
 
 
-def option(name: str) -> str:
-    """A setting as people write it."""
-    return f"--{name.replace('_', '-')}"
-
+SCRATCH: Final = "scratch"
+"""As `base`: a model made for the lessons; see `scratch.py`."""
 
 SMTPO: Final = TrainerEntry(SmtpoTraining, "the recommender that reasons: retriever, fine-tuning, learning from users")

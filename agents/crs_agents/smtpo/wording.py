@@ -1,4 +1,4 @@
-"""What the policy says: the films, and one sentence that explains the first by facets that it truly has."""
+"""What the policy says: the films, one sentence that explains the first by facets that it truly has, and a question."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 from crs_agents.smtpo.prompts import facet_text
 from crs_agents.wording import NOTHING_LEFT, recommendation
 from crs_gym.catalog import FACET_KINDS, Catalog
+from crs_gym.questions import QUESTIONS
 from crs_gym.randomness import derived_key
 
 SAID_AS: Final = {
@@ -21,24 +22,31 @@ SAID_AS: Final = {
 REASONS: Final = ("{name} comes first because {reasons}.", "{name} fits best: {reasons}.")
 
 
-def explained(catalog: Catalog, items: Sequence[int], liked: Sequence[str]) -> str:
-    """The utterance of a turn; the same films and facets give the same words.
+def said(catalog: Catalog, items: Sequence[int], liked: Sequence[str], ask: str | None = None) -> str:
+    """The utterance of a turn; the same films, facets and question give the same words.
 
     Args:
         catalog: Names the films.
         items: What is shown, best first.
         liked: Names of facets that the seeker is taken to like; only those that the first film has are given.
+        ask: The kind of facet that is asked about, behind all else.
+
+    Raises:
+        KeyError: `ask` is none of `crs_gym.questions.QUESTIONS`.
     """
-    if not items:
-        return NOTHING_LEFT
+    told = _explained(catalog, items, liked) if items else NOTHING_LEFT
+    return told if ask is None else f"{told} {QUESTIONS[ask]}"
+
+
+def _explained(catalog: Catalog, items: Sequence[int], liked: Sequence[str]) -> str:
     key = derived_key("smtpo", *items)
-    said = recommendation(catalog, items, key)
+    named = recommendation(catalog, items, key)
     reasons = _reasons(catalog, items[0], liked)
     name = catalog.names[items[0]]
     if not reasons or "?" in name:  # a sentence with a question mark may be read as a question about a facet
-        return said
+        return named
     joined = f"{', '.join(reasons[:-1])} and {reasons[-1]}" if len(reasons) > 1 else reasons[0]
-    return f"{said} {REASONS[key % len(REASONS)].format(name=name, reasons=joined)}"
+    return f"{named} {REASONS[key % len(REASONS)].format(name=name, reasons=joined)}"
 
 
 def _reasons(catalog: Catalog, item: int, liked: Sequence[str]) -> list[str]:
