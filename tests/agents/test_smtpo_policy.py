@@ -14,7 +14,8 @@ from crs_agents.smtpo.candidates import scorer_of
 from crs_agents.smtpo.grammar import Thought, parse, write
 from crs_agents.smtpo.options import PolicyOptions
 from crs_agents.smtpo.policy import SmtpoPolicy
-from crs_agents.smtpo.wording import said
+from crs_agents.smtpo.prompts import candidate_line
+from crs_agents.smtpo.wording import utterance
 from crs_gym.agent import Observation, OracleObservation
 from crs_gym.catalog import FACET_KINDS
 from crs_gym.questions import QUESTIONS, asked_facet
@@ -166,10 +167,24 @@ def test_the_explanation_is_true_and_asks_nothing(sample: World) -> None:
     for item in range(0, len(catalog), 37):
         facets = catalog[item].facets
         liked = (facets["genre"][0], "opera", facets["decade"][0])
-        words = said(catalog, (item, (item + 1) % len(catalog)), liked)
-        assert words == said(catalog, (item, (item + 1) % len(catalog)), liked)
+        words = utterance(catalog, (item, (item + 1) % len(catalog)), liked)
+        assert words == utterance(catalog, (item, (item + 1) % len(catalog)), liked)
         assert "opera" not in words
         assert asked_facet(words) == -1
         if "?" not in catalog.names[item]:
             assert facets["genre"][0] in words
             assert f"from the {facets['decade'][0]}" in words
+
+
+def test_people_stand_in_a_line_where_they_are_spoken_of(sample: World) -> None:
+    catalog = sample.catalog
+    item = next(number for number in range(len(catalog)) if len(catalog[number].facets.get("star", ())) > 1)
+    first, second = (name for name in catalog[item].facets["star"][:2])
+    facets = {catalog.facet_names[facet]: facet for facet in catalog.facets_of(item).tolist()}
+    plain = candidate_line(3, item, catalog, 7)
+    assert plain.startswith("3. ")
+    assert plain.endswith("; fit 7")
+    assert first not in plain
+    named = candidate_line(3, item, catalog, None, {facets[second]})
+    assert named.endswith(f"; {second}")
+    assert first not in named

@@ -10,7 +10,8 @@ from crs_agents.smtpo import prompts
 from crs_agents.smtpo.candidates import Candidates, Recall
 from crs_agents.smtpo.grammar import parse
 from crs_agents.smtpo.options import PolicyOptions
-from crs_agents.smtpo.wording import said
+from crs_agents.smtpo.preferences import PreferenceReader
+from crs_agents.smtpo.wording import utterance
 from crs_gym.agent import Observation
 from crs_gym.catalog import Catalog
 from crs_gym.lm import Sampling
@@ -50,6 +51,7 @@ class SmtpoPolicy:
         self.recall = Recall(catalog, score, options.n, salt)
         self._catalog = catalog
         self._fit = options.fit
+        self._preferences = PreferenceReader(catalog)
 
     def pieces(self, observations: Sequence[Observation]) -> list[str]:
         """See `WritingPolicy.pieces`."""
@@ -67,8 +69,10 @@ class SmtpoPolicy:
         ]
 
     def _piece(self, observation: Observation, found: Candidates) -> str:
+        said = self._preferences(observation)
+        spoken_of = said.likes.keys() | said.dislikes.keys()
         lines = [
-            prompts.candidate_line(number, item, self._catalog, fit if self._fit else None)
+            prompts.candidate_line(number, item, self._catalog, fit if self._fit else None, spoken_of)
             for number, (item, fit) in enumerate(zip(found.items, found.fits, strict=True), 1)
         ]
         if observation.turn == 0:
@@ -81,7 +85,7 @@ class SmtpoPolicy:
         ranking = tuple(dict.fromkeys([*chosen, *found.ranking]))[: max(observation.depth, observation.k)]
         items = ranking[: observation.k]
         return AgentTurn(
-            utterance=said(self._catalog, items, parsed.thought.likes, parsed.thought.ask),
+            utterance=utterance(self._catalog, items, parsed.thought.likes, parsed.thought.ask),
             items=items,
             ranking=ranking,
             reasoning=text,

@@ -15,13 +15,14 @@ import datasets  # type: ignore[import-untyped]
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from trl.trainer.sft_config import SFTConfig
-from trl.trainer.sft_trainer import DataCollatorForLanguageModeling, SFTTrainer
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from crs_agents.smtpo.adapter import lora_for
 from crs_agents.smtpo.agent import candidates_of
 from crs_agents.smtpo.candidates import scorer_of
 from crs_agents.smtpo.encoding import EncodedLesson, encode_all
 from crs_agents.smtpo.held_out import held_out_scorer
+from crs_agents.smtpo.learning import LessonTrainer
 from crs_agents.smtpo.lessons import Curriculum, Lesson, make_lessons
 from crs_agents.smtpo.options import PolicyOptions
 from crs_agents.smtpo.scratch import make_base
@@ -47,7 +48,7 @@ _VALID_SEED: Final = 1
 
 def prepared(
     settings: SmtpoTraining, options: PolicyOptions, out: Path, base: Path | None, dtype: torch.dtype, world: World
-) -> tuple[SFTTrainer, dict[str, int]]:
+) -> tuple[LessonTrainer, dict[str, int]]:
     """Lessons, model and adapter, ready to be trained; and how many lessons and tokens there are.
 
     Args:
@@ -72,7 +73,7 @@ def prepared(
         )
     steps = min(ceil(len(train_set) / own.batch_size), own.updates or sys.maxsize)
     model = _model(settings, base, dtype if own.rank else torch.float32)  # what is trained is kept exactly
-    trainer = SFTTrainer(
+    trainer = LessonTrainer(
         model=model,
         args=_arguments(settings, out, steps, bf16=dtype == torch.bfloat16, evaluate=bool(valid_set)),
         train_dataset=_dataset(train_set),

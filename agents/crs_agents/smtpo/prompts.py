@@ -4,8 +4,10 @@ Turn 0 holds one line of instruction, the dialogue, and the candidates, one line
 
     Rank the films for the user. Think, then answer with the best numbers.
     User: Something scary from the eighties, please
-    1. Cold Harbour (1987); horror, thriller; Ada Finch; Max Orlo; fit 9
-    2. Two Left Shoes (1999); comedy; Bo Lind; Ina Ray; fit 4
+    1. Cold Harbour (1987); horror, thriller; fit 9
+    2. Two Left Shoes (1999); comedy; Bo Lind; fit 4
+
+People stand in a candidate's line only where the dialogue speaks for or against them: that keeps it short.
 
 Later turns are appended to it and to what the model has written: what the user has said since, and new candidates.
 Every utterance is one line, and nothing in it is read as a special token, so no words can forge another line.
@@ -13,7 +15,7 @@ Every utterance is one line, and nothing in it is read as a special token, so no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 from crs_gym.catalog import FACET_KINDS, Catalog
@@ -33,8 +35,8 @@ MOST_SAID: Final = 800
 MOST_ANSWERED: Final = 300
 """Characters of what the user has said, at later turns."""
 
-SHOWN_FACETS: Final = {"genre": 3, "director": 1, "star": 1}
-"""How many facets of each kind a candidate's line names; its decade stands in the year."""
+MOST_GENRES: Final = 3
+"""Genres that a candidate's line names; its decade stands in the year."""
 
 BEST_FIT: Final = 9
 
@@ -72,15 +74,25 @@ def dialogue_lines(messages: Sequence[Message], most: int) -> list[str]:
     return lines[::-1]
 
 
-def candidate_line(number: int, item: int, catalog: Catalog, fit: int | None) -> str:
-    """The line of candidate `number` (from 1); `fit` in 0 … `BEST_FIT`, or `None` where it is not told."""
-    facets: dict[str, list[str]] = {kind: [] for kind in SHOWN_FACETS}
+def candidate_line(number: int, item: int, catalog: Catalog, fit: int | None, spoken_of: Container[int] = ()) -> str:
+    """The line of a candidate.
+
+    Args:
+        number: From 1.
+        item: The candidate.
+        catalog: Names it and its facets.
+        fit: From 0 to `BEST_FIT`, or `None` where it is not told.
+        spoken_of: Facets for or against which something was said; directors and stars among them are named.
+    """
+    genres, people = [], []
     for facet in catalog.facets_of(item).tolist():
-        of_kind = facets.get(FACET_KINDS[catalog.facet_kind_list[facet]])
-        if of_kind is not None:
-            of_kind.append(facet_text(catalog.facet_names[facet]))
+        kind = FACET_KINDS[catalog.facet_kind_list[facet]]
+        if kind == "genre":
+            genres.append(facet_text(catalog.facet_names[facet]))
+        elif kind != "decade" and facet in spoken_of:
+            people.append(facet_text(catalog.facet_names[facet]))
     parts = [one_line(catalog.names[item]).translate(_FORBIDDEN)]
-    parts += [", ".join(names[: SHOWN_FACETS[kind]]) for kind, names in facets.items() if names]
+    parts += [", ".join(names) for names in (genres[:MOST_GENRES], people) if names]
     if fit is not None:
         parts.append(f"fit {fit}")
     return f"{number}. {'; '.join(parts)}"

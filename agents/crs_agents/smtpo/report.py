@@ -72,8 +72,9 @@ def model_card(settings: SmtpoTraining, manifest: Mapping[str, object]) -> str:
 - Hardware: {manifest["hardware"]}; the last run took {manifest["seconds_of_last_run"]} s
 
 Play it: `crs-gym evaluate {settings.env} -a smtpo:DIR`. The weights hold numbers only; nothing that is loaded
-runs. They carry what the corpus's people named and liked, with its gaps and its fashions; the licences of corpus and base model
-apply. What it gives as its reasons are facets that its first film has, not a record of how it came to choose it.
+runs. They carry what the corpus's people named and liked, with its gaps and its fashions; the licences of corpus and
+base model apply. What it gives as its reasons are facets that its first film has, not a record of how it came to
+choose it.
 """
 
 

@@ -22,7 +22,7 @@ SAID_AS: Final = {
 REASONS: Final = ("{name} comes first because {reasons}.", "{name} fits best: {reasons}.")
 
 
-def said(catalog: Catalog, items: Sequence[int], liked: Sequence[str], ask: str | None = None) -> str:
+def utterance(catalog: Catalog, items: Sequence[int], liked: Sequence[str], ask: str | None = None) -> str:
     """The utterance of a turn; the same films, facets and question give the same words.
 
     Args:
