@@ -122,7 +122,6 @@ def test_settings_out_of_range_are_refused(tmp_path: Path) -> None:
     for wrong, words in (
         ({"n": 0}, "--n 0"),
         ({"listed": 21}, "no more listed than n"),
-        ({"base": "scratch"}, "--sft.rank 0"),
     ):
         with pytest.raises(TrainingError, match=words):
             SmtpoTraining(out=tmp_path, **wrong)  # type: ignore[arg-type]
@@ -167,18 +166,18 @@ def test_the_stage_before_is_asked_for(settings: SmtpoTraining, tmp_path: Path) 
         replace(settings, out=tmp_path, stage="grpo").run()
 
 
-def test_a_base_from_scratch_trains_all_weights(settings: SmtpoTraining, tmp_path: Path, sample: World) -> None:
-    scratch = replace(
+def test_all_weights_are_trained_where_no_adapter_is_wanted(
+    settings: SmtpoTraining, tmp_path: Path, sample: World
+) -> None:
+    whole = replace(
         settings,
-        out=tmp_path,
-        base="scratch",
+        out=tmp_path / "whole",
         sft=replace(settings.sft, rank=0, updates=2),
         grpo=replace(settings.grpo, updates=1, without=("preference",)),
     )
     for stage in ("sft", "grpo"):
-        replace(scratch, stage=stage).run()  # type: ignore[arg-type]
-    assert (tmp_path / "scratch" / "tokenizer.json").is_file()
-    moved = tmp_path.rename(tmp_path.with_name("moved"))
+        replace(whole, stage=stage).run()  # type: ignore[arg-type]
+    moved = whole.out.rename(tmp_path / "moved")
     assert read_options(moved / "grpo").base == ""
     assert build(sample, f"{moved},max_tokens=8").act([]) == []
     reward = json.loads((moved / "grpo" / "settings.json").read_text())["environment"]["reward"]
