@@ -91,7 +91,7 @@ def test_a_prompt(sample: World) -> None:
     piece = made(sample, n=2).pieces([observe(*messages)])[0]
     lines = piece.splitlines()
     assert lines[1:4] == ["User: Something scary; <think>", "Recommender: Well.", f"User: Like {names[3]}"]
-    assert [line[:3] for line in lines[4:]] == ["1. ", "2. "]
+    assert [line[-3:] for line in lines[4:]] == [" #1", " #2"]
     assert all(line.endswith(("; fit 9", "; fit 4")) for line in lines[4:])
     assert "fit" not in made(sample, n=2, fit=False).pieces([observe(*messages)])[0]
 
@@ -106,7 +106,8 @@ def test_a_long_dialogue_is_cut_at_its_front(policy: SmtpoPolicy) -> None:
 def test_a_later_piece_holds_what_was_said_since(policy: SmtpoPolicy) -> None:
     messages = (user("Hi"), recommender("Try this.", 5), user("Seen it."))
     piece = policy.pieces([observe(*messages, turn=1)])[0]
-    assert piece.startswith("\nUser: Seen it.\n1. ")
+    assert piece.startswith("\nUser: Seen it.\n")
+    assert piece.splitlines()[2].endswith(" #1")
 
 
 def turn_of(policy: SmtpoPolicy, observation: Observation, text: str) -> tuple[Sequence[int], Sequence[int], bool]:
@@ -182,9 +183,8 @@ def test_people_stand_in_a_line_where_they_are_spoken_of(sample: World) -> None:
     first, second = (name for name in catalog[item].facets["star"][:2])
     facets = {catalog.facet_names[facet]: facet for facet in catalog.facets_of(item).tolist()}
     plain = candidate_line(3, item, catalog, 7)
-    assert plain.startswith("3. ")
-    assert plain.endswith("; fit 7")
+    assert plain.endswith("; fit 7 #3")
     assert first not in plain
     named = candidate_line(3, item, catalog, None, {facets[second]})
-    assert named.endswith(f"; {second}")
+    assert named.endswith(f"; {second} #3")
     assert first not in named

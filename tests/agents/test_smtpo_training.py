@@ -166,6 +166,12 @@ def test_the_stage_before_is_asked_for(settings: SmtpoTraining, tmp_path: Path) 
         replace(settings, out=tmp_path, stage="grpo").run()
 
 
+def test_several_processes_are_for_users_alone(settings: SmtpoTraining, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(TrainingError, match="takes one process"):
+        settings.run()
+
+
 def test_all_weights_are_trained_where_no_adapter_is_wanted(
     settings: SmtpoTraining, tmp_path: Path, sample: World
 ) -> None:

@@ -7,6 +7,7 @@ order of recall, at the cost of the reward's format.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 from crs_agents.smtpo.agent import ADAPTER_FILE, candidates_of
@@ -61,8 +62,9 @@ def train(settings: SmtpoTraining) -> None:
         policy,
         _environment(settings),
     )
-    write_options(options, out)
-    print(f"The policy is in {out}: play it as smtpo:{settings.out}")
+    if int(os.environ.get("RANK", "0")) == 0:
+        write_options(options, out)
+        print(f"The policy is in {out}: play it as smtpo:{settings.out}")
 
 
 def _environment(settings: SmtpoTraining) -> EnvConfig:

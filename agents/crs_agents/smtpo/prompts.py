@@ -4,10 +4,11 @@ Turn 0 holds one line of instruction, the dialogue, and the candidates, one line
 
     Rank the films for the user. Think, then answer with the best numbers.
     User: Something scary from the eighties, please
-    1. Cold Harbour (1987); horror, thriller; fit 9
-    2. Two Left Shoes (1999); comedy; Bo Lind; fit 4
+    Cold Harbour (1987); horror, thriller; fit 9 #1
+    Two Left Shoes (1999); comedy; Bo Lind; fit 4 #2
 
-People stand in a candidate's line only where the dialogue speaks for or against them: that keeps it short.
+The number ends the line: a model that reads from left to right knows there what the candidate is, and what is copied
+into an answer is the number. People stand in a line only where the dialogue speaks for or against them.
 
 Later turns are appended to it and to what the model has written: what the user has said since, and new candidates.
 Every utterance is one line, and nothing in it is read as a special token, so no words can forge another line.
@@ -95,7 +96,7 @@ def candidate_line(number: int, item: int, catalog: Catalog, fit: int | None, sp
     parts += [", ".join(names) for names in (genres[:MOST_GENRES], people) if names]
     if fit is not None:
         parts.append(f"fit {fit}")
-    return f"{number}. {'; '.join(parts)}"
+    return f"{'; '.join(parts)} #{number}"
 
 
 def facet_text(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -79,6 +80,11 @@ class SmtpoTraining:
             WeightsError: The base model, or that of the simulated user, is not on this machine.
             UnknownNameError: No such environment, user or agent.
         """
+        if self.stage != "grpo" and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise TrainingError(
+                f"--stage {self.stage} takes one process. Way out: without accelerate launch; then --stage grpo in as "
+                "many as there are devices"
+            )
         try:
             if self.stage in ("retriever", "all"):
                 from crs_agents.retriever.trainer import RetrieverTraining
