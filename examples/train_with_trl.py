@@ -91,7 +91,7 @@ def main() -> None:
     train(settings, PicksOne, EnvConfig.of(world="sample", k=1, max_turns=3))
     for entry in json.loads((chosen.out / "history.json").read_text(encoding="utf-8")):
         if "reward" in entry:
-            print(f"update {entry['step']}: return {entry['reward']:+.3f}, understood {entry['understood']:.2f}")
+            print(f"update {entry['step']}: return {entry['reward']:+.3f}, well_formed {entry['well_formed']:.2f}")
 
 
 if __name__ == "__main__":

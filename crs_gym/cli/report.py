@@ -26,6 +26,8 @@ class Report(Plain):
     """Folders that `crs-gym evaluate --out` wrote."""
     out: Annotated[Path | None, NO_HINT] = None
     """The page, or the folder for it; by default report.html in the first folder."""
+    training: tuple[Path, ...] = ()
+    """Folders that `crs-gym train --out` wrote, whose learning curves the page shows."""
 
     def run(self) -> int:
         """Write the page."""
@@ -36,6 +38,8 @@ class Report(Plain):
         page = self.out or self.runs[0]
         if page.is_dir() or self.out is None:
             page = page / "report.html"
-        page = write_report(self.runs, page, note=lambda lack: print(f"crs-gym: {lack}", file=sys.stderr))
+        page = write_report(
+            self.runs, page, trainings=self.training, note=lambda lack: print(f"crs-gym: {lack}", file=sys.stderr)
+        )
         print(f"Report: {page}")
         return 0

@@ -57,7 +57,7 @@ class TurnFigures(msgspec.Struct, frozen=True):
 
 
 class Diversity(msgspec.Struct, frozen=True):
-    """How varied an agent's lists are, over all its scored dialogues.
+    """How varied an agent's lists and answers are, over all its scored dialogues.
 
     Attributes:
         shown: How many places were filled.
@@ -65,6 +65,8 @@ class Diversity(msgspec.Struct, frozen=True):
         coverage: `distinct` over the size of the catalogue.
         distinct_share: `distinct` over `shown`.
         identical_lists: The share of lists that another dialogue was shown too, item by item.
+        identical_answers: How probable it is that dialogues of two tasks hold the same answer at the same turn; see
+            `crs_gym.answers.answer_of`. 1 for an agent that answers the same to everybody.
     """
 
     shown: int
@@ -72,6 +74,7 @@ class Diversity(msgspec.Struct, frozen=True):
     coverage: float
     distinct_share: float | None
     identical_lists: float | None
+    identical_answers: float | None = None
 
 
 class AgentResults(msgspec.Struct, frozen=True):
@@ -85,10 +88,10 @@ class AgentResults(msgspec.Struct, frozen=True):
         scored: How many of them have values.
         errored: How many of them the simulator failed in.
         traces_digest: 16 hex digits over its traces, whatever their order; equal runs have equal digits.
-        metrics: By name; `crs_gym.metrics.episode_values` explains each. `return_iqm` is the interquartile mean of
-            `return`.
+        metrics: By name; `crs_gym.metrics.episode_values` and `crs_gym.answers.answer_values` explain each.
+            `return_iqm` is the interquartile mean of `return`.
         by_turn: One entry for each turn up to the limit.
-        diversity: How varied its lists are.
+        diversity: How varied its lists and answers are.
         versus_baseline: By metric; empty for the baseline itself and where none was named.
     """
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from crs_gym import metrics, statistics
+from crs_gym import answers, metrics, statistics
 from crs_gym.evaluation.results import AgentMarks, AgentResults, Comparison, Diversity, Figure, TurnFigures
 from crs_gym.statistics import Groups, Intervals, Table
 from crs_gym.task import Task
@@ -34,7 +34,7 @@ class Scores:
         by_end: `(max_turns, n, n_end_metrics)`, reached by the end of the turn.
         errored: How many episodes are errored.
         digest: 16 hex digits over the traces.
-        diversity: How varied the lists are.
+        diversity: How varied lists and answers are.
     """
 
     keys: list[tuple[str, int]]
@@ -63,6 +63,7 @@ def score(traces: Iterable[Trace], task_of: Callable[[str], Task], n_items: int)
         n_items: The size of the catalogue.
     """
     ordered = sorted(traces, key=lambda trace: (trace.task_id, trace.episode))
+    reasons = any(turn.agent.reasoning for trace in ordered for turn in trace.turns)
     digest = hashlib.blake2b(digest_size=8)
     episodes: list[metrics.Values] = []
     turns: list[list[metrics.Values]] = []
@@ -70,17 +71,18 @@ def score(traces: Iterable[Trace], task_of: Callable[[str], Task], n_items: int)
     for trace in ordered:
         task = task_of(trace.task_id)
         digest.update(encode_trace(trace) + b"\n")
-        episodes.append(metrics.episode_values(trace, task, n_items))
+        values = metrics.episode_values(trace, task, n_items) | answers.answer_values(trace, reasons=reasons)
+        episodes.append(values)
         turns.append(metrics.turn_values(trace, task))
         ends.append(metrics.cumulative_values(trace, task))
     limit = ordered[0].setting.max_turns if ordered else 0
-    names, values = _table(episodes)
+    names, table = _table(episodes)
     turn_names, at_turn = _turn_tables(turns, limit)
     end_names, by_end = _turn_tables(ends, limit)
     return Scores(
         keys=[(trace.task_id, trace.episode) for trace in ordered],
         names=names,
-        values=values,
+        values=table,
         turn_names=turn_names,
         at_turn=at_turn,
         end_names=end_names,
@@ -184,12 +186,15 @@ def _diversity(traces: Sequence[Trace], n_items: int) -> Diversity:
     shown = sum(len(items) for _, items in lists)
     distinct = len({item for _, items in lists for item in items})
     identical = metrics.identical_share(lists)
+    said = [(trace.task_id, [answers.answer_of(turn.agent) for turn in trace.turns]) for trace in traces]
+    same = answers.identical_answers(said)
     return Diversity(
         shown=shown,
         distinct=distinct,
         coverage=round(distinct / n_items, _PLACES),
         distinct_share=round(distinct / shown, _PLACES) if shown else None,
         identical_lists=None if identical is None else round(identical, _PLACES),
+        identical_answers=None if same is None else round(same, _PLACES),
     )
 
 

@@ -8,6 +8,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
 from crs_gym.evaluation.results import AgentResults, Figure, Results
+from crs_gym.evaluation.signs import signs_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,7 +86,16 @@ def print_results(results: Results, console: Console | None = None) -> None:
     for table in results_tables(results, console):
         # A terminal narrower than one column breaks the lines by itself: better than a figure cut in the middle.
         console.print(table, "", crop=False, no_wrap=True, overflow="ignore")
+    if lines := sign_lines(results):
+        console.print(Text("\n".join(["Answers to look at:", *lines, ""]), style="yellow"))
     console.print(Text(_caption(results), style="dim"))
+
+
+def sign_lines(results: Results) -> list[str]:
+    """One line for each agent whose answers show signs of degeneration."""
+    baseline = next((agent for agent in results.agents if agent.name == results.baseline), None)
+    signs = {agent.name: signs_of(agent, baseline) for agent in results.agents}
+    return [f"{name}: {', '.join(own)}" for name, own in signs.items() if own]
 
 
 def results_tables(results: Results, console: Console) -> list[RichTable]:
@@ -176,4 +186,6 @@ def _caption(results: Results) -> str:
         notes.append("n: scored episodes, + errored ones.")
     if any(agent.adversary for agent in results.agents):
         notes.append("†: adversary.")
+    if any("identical" in line for line in sign_lines(results)):
+        notes.append("identical answers: how probable it is that two tasks get one answer at the same turn.")
     return " ".join(notes)

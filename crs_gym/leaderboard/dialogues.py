@@ -53,6 +53,7 @@ class Bubble:
         chips: The items shown.
         reasoning: The recommender's thoughts.
         not_understood: The turn could not be read.
+        repaired: It was read, but not as it was written.
         reward: Of the turn, on the recommender's bubbles.
         terms: How the reward came about.
         decision: `accepts …` or `leaves`, on the user's.
@@ -63,6 +64,7 @@ class Bubble:
     chips: tuple[Chip, ...] = ()
     reasoning: str = ""
     not_understood: bool = False
+    repaired: bool = False
     reward: str = ""
     terms: tuple[TermPart, ...] = ()
     decision: str = ""
@@ -200,6 +202,7 @@ def _recommender(turn: TurnTrace, trace: Trace, namer: _Namer) -> Bubble:
         ),
         reasoning=_cut(turn.agent.reasoning),
         not_understood=not turn.agent.understood,
+        repaired=turn.agent.understood and not turn.agent.well_formed,
         reward=NONE if turn.reward is None else number(turn.reward, 2, signed=True),
         terms=tuple(
             TermPart(name, number(value, 2), number(weight, 2), number(value * weight, 2, signed=True))

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from crs_gym.evaluation.results import AgentResults, Results
+from crs_gym.evaluation.signs import length_drift, signs_of
 from crs_gym.evaluation.tables import SIGNIFICANT
 from crs_gym.leaderboard.looks import kind_of
-from crs_gym.leaderboard.runs import SEES_TARGETS, Run, figure_of, short_name
+from crs_gym.leaderboard.runs import SEES_TARGETS, Run, by_standing, figure_of, short_name
 from crs_gym.leaderboard.standings import NONE, number
 
 State = Literal["holds", "fails", "untested", "read"]
@@ -43,7 +44,7 @@ def guards_of(run: Run) -> list[Guard]:
     guards = [adversaries(run.results), new_items(run.results)]
     if run.results.protocol == "interactive":
         guards += [user_ends(run), equal_budget(run.results)]
-    return [*guards, secrets(run.results), nothing_as_zero(run)]
+    return [*guards, answers(run.results), secrets(run.results), nothing_as_zero(run)]
 
 
 def adversaries(results: Results) -> Guard:
@@ -139,6 +140,41 @@ def equal_budget(results: Results) -> Guard:
     return Guard("Equal budget", "read", words, heading, tuple(rows))
 
 
+def answers(results: Results) -> Guard:
+    """How agents answer, whatever they recommend: known ways to fool a reward, and signs of a training gone wrong."""
+    title = "Answers are not degenerate"
+    baseline = next((agent for agent in results.agents if agent.name == results.baseline), None)
+    rows, odd = [], []
+    for agent in by_standing(results):
+        formed = figure_of(agent, "well_formed").mean
+        if formed is None:
+            continue
+        name = short_name(agent.name)
+        same, drift = agent.diversity.identical_answers, length_drift(agent, baseline)
+        rows.append(
+            (
+                name,
+                NONE if same is None else number(100 * same, 1),
+                _value(agent, "well_formed"),
+                _value(agent, "copied_order"),
+                _words(agent, "utterance_words"),
+                _words(agent, "reasoning_words") + (f" ×{number(drift, 1)}" if drift is not None else ""),
+            )
+        )
+        if kind_of(agent) == "agent" and (signs := signs_of(agent, baseline)):
+            odd.append(f"{name}: {', '.join(signs)}")
+    if not rows:
+        return Guard(title, "untested", "This run cannot tell: nothing in it has a score.")
+    found = f"To look at: {'; '.join(odd)}." if odd else "No agent's answers are odd."
+    legend = (
+        "Same: how probable it is that two tasks get one answer at the same turn. Formed: turns that were understood, "
+        "and not repaired. Copied: numbered answers in the order of the candidates. Said and thought: words a turn; ×: "
+        "over the baseline's."
+    )
+    heading = ("", "same %", "formed %", "copied %", "said", "thought")
+    return Guard(title, "read" if odd else "holds", f"{found} {legend}", heading, tuple(rows))
+
+
 def secrets(results: Results) -> Guard:
     """Who saw the targets."""
     aware = [short_name(agent.name) for agent in results.agents if agent.target_aware]
@@ -167,6 +203,11 @@ def _value(agent: AgentResults, metric: str) -> str:
     if mean is None:
         return NONE
     return number(mean, 2) if metric == "return" else number(100 * mean, 1)
+
+
+def _words(agent: AgentResults, metric: str) -> str:
+    mean = figure_of(agent, metric).mean
+    return NONE if mean is None else number(mean, 1)
 
 
 def _clear(agent: AgentResults, metric: str) -> bool:

@@ -16,6 +16,7 @@ from crs_gym.leaderboard.plots import plots_of
 from crs_gym.leaderboard.reproduce import Recipe, recipe
 from crs_gym.leaderboard.runs import Run, leading_metric, read_run, short_name
 from crs_gym.leaderboard.standings import Standings, columns_for_lead, cross_table, standings
+from crs_gym.leaderboard.trainings import Curve, curves_of
 from crs_gym.pages import Plot, environment
 from crs_gym.trace_store import write_file
 
@@ -44,20 +45,25 @@ class Section:
 
 
 def write_report(
-    run_dirs: Sequence[Path | str], out: Path | str, *, note: Callable[[str], object] | None = None
+    run_dirs: Sequence[Path | str],
+    out: Path | str,
+    *,
+    trainings: Sequence[Path | str] = (),
+    note: Callable[[str], object] | None = None,
 ) -> Path:
     """Write run folders as one page, as a whole or not at all.
 
     Args:
         run_dirs: Folders that `evaluate(out=…)` wrote, each with its `results.json`.
         out: The HTML file; its folder is made where it is missing.
+        trainings: Folders of trainings, whose learning curves the page shows.
         note: Told of each thing that the page lacks, such as traces that are gone; the page says so, too.
 
     Returns:
         `out`.
 
     Raises:
-        TraceError: A folder holds no results or a damaged file, or `out` cannot be written.
+        TraceError: A folder holds no results, no curve or a damaged file, or `out` cannot be written.
         ValueError: No folder is named, or one of them twice.
     """
     directories = [Path(directory) for directory in run_dirs]
@@ -67,7 +73,7 @@ def write_report(
     if len({directory.resolve() for directory in directories}) < len(directories):
         raise ValueError(f"a run folder is named twice: {', '.join(map(str, directories))}")
     runs = [read_run(directory) for directory in directories]
-    html = render(runs)
+    html = render(runs, curves_of([Path(directory) for directory in trainings]))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -80,8 +86,8 @@ def write_report(
     return out
 
 
-def render(runs: Sequence[Run]) -> str:
-    """The page of runs."""
+def render(runs: Sequence[Run], curves: Sequence[Curve] = ()) -> str:
+    """The page of runs, and of the curves of what was trained for them."""
     looks = looks_of(run.results for run in runs)
     found = {id(control.talking): control for control in controls(runs)}
     titles = _titles(runs)
@@ -94,7 +100,12 @@ def render(runs: Sequence[Run]) -> str:
     templates = environment("crs_gym.leaderboard")
     templates.filters["short"] = short_name
     templates.globals["leading_metric"] = leading_metric
-    return plain(templates.get_template("report.html.j2").render(sections=sections, cross=cross, leads=leads)) + "\n"
+    return (
+        plain(
+            templates.get_template("report.html.j2").render(sections=sections, cross=cross, leads=leads, curves=curves)
+        )
+        + "\n"
+    )
 
 
 def _section(name: str, title: str, run: Run, looks: Mapping[str, Look], control: Control | None) -> Section:

@@ -12,7 +12,7 @@ Entry = Mapping[str, float]
 
 _PANELS: Final = (
     ("Return", ("reward",)),
-    ("Success, accepted, understood", ("success", "accepted", "understood")),
+    ("Success, accepted, well-formed", ("success", "accepted", "well_formed")),
     ("KL to the first model, entropy (nats)", ("kl", "entropy")),
     ("Written tokens a turn", ("length/turn",)),
 )

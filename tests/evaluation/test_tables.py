@@ -105,6 +105,15 @@ def test_the_notes_say_what_is_a_share_of_what(results: Results) -> None:
     assert "success: dialogues in which a target was shown; shown: targets that were shown" in notes
 
 
+@pytest.mark.parametrize("width", [40, 80, 100])
+def test_agents_that_answer_the_same_to_everybody_are_named(results: Results, width: int) -> None:
+    text = " ".join(rendered(results, width).split())
+    assert "Answers to look at: repeater: 100% identical answers [bold]markup[/bold]: 100% identical answers" in text
+    assert "identical answers: how probable it is" in text
+    alone = msgspec.structs.replace(results, agents=[results.agent("ask-then-recommend")], baseline=None)
+    assert "identical" not in rendered(alone, width)
+
+
 def test_next_item_has_its_own_columns(results: Results) -> None:
     metrics = {f"{name}@{k}": Figure(0.125, 0.1, 0.15, 20) for name in ("recall", "ndcg", "mrr") for k in (1, 10, 50)}
     agents = [msgspec.structs.replace(agent, metrics=metrics) for agent in results.agents]

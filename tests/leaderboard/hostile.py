@@ -20,11 +20,16 @@ HOSTILE_TEXT = (
 
 
 class HostileAgent:
-    """Shows two items, and says what would break a page that trusted it."""
+    """Shows two items, says what would break a page that trusted it, and had to be repaired on its second turn."""
 
     def act(self, observations: Sequence[Observation]) -> list[AgentTurn]:
         return [
-            AgentTurn(HOSTILE_TEXT, (o.turn * 2, o.turn * 2 + 1), reasoning="<b>bold</b>\x00\u202eturned")
+            AgentTurn(
+                HOSTILE_TEXT,
+                (o.turn * 2, o.turn * 2 + 1),
+                reasoning="<b>bold</b>\x00\u202eturned",
+                well_formed=o.turn != 1,
+            )
             for o in observations
         ]
 

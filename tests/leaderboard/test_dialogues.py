@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hostile import HOSTILE_NAME
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,5 +58,7 @@ def test_scene_shows_what_the_trace_holds(talking: Path) -> None:
                 names = [run.world.catalog.names[item] for item in turn.agent.items]
                 assert [chip.name for chip in bubble.chips] == names
                 assert [chip.hit for chip in bubble.chips] == [item in trace.targets for item in turn.agent.items]
+            repaired = [bubble.repaired for bubble in said]
+            assert repaired == [dialogue.look.name == HOSTILE_NAME and turn == 1 for turn in range(len(said))]
             assert any(chip.hit for bubble in said for chip in bubble.chips) == trace.success
         assert scene.targets == [run.world.catalog.names[item] for item in run.world.task(scene.task_id).targets]

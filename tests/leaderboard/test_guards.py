@@ -3,12 +3,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from results_by_hand import build_agent, build_results
 
 from crs_gym.evaluation.results import Comparison
 from crs_gym.leaderboard.control import _gain, controls
-from crs_gym.leaderboard.guards import adversaries, equal_budget, guards_of, new_items, secrets
+from crs_gym.leaderboard.guards import adversaries, answers, equal_budget, guards_of, new_items, secrets
 from crs_gym.leaderboard.runs import read_run
 
 POPULARITY = build_agent("popularity", success=0.4, return_=0.2, recall_at_10=0.2, ndcg_at_10=0.1)
@@ -98,16 +99,38 @@ def test_equal_budget_names_those_whose_intervals_lie_apart() -> None:
     )
 
 
+def test_answers_are_read_where_a_competitor_s_are_odd() -> None:
+    before = build_agent("before", success=0.5, well_formed=1.0, reasoning_words=20.0, utterance_words=8.0)
+    after = build_agent("after", success=0.6, well_formed=0.975, reasoning_words=50.0, utterance_words=8.0)
+    same = build_agent("repeater", adversary=True, success=0.1, well_formed=1.0, utterance_words=5.0)
+    same = msgspec.structs.replace(same, diversity=msgspec.structs.replace(same.diversity, identical_answers=1.0))
+    guard = answers(build_results(before, after, same, baseline="before"))
+    assert guard.state == "read"
+    # 50 words over 20 are 2.5 times as many, above 1.5.
+    odd = "To look at: after: 97.5% of turns well-formed, thoughts 2.50 times as long as the baseline's. "
+    assert guard.verdict.startswith(odd)
+    assert "repeater" not in guard.verdict  # an adversary's are to be odd; the table tells
+    assert guard.rows == (
+        ("after", "–", "97.5", "–", "8.0", "50.0 ×2.5"),
+        ("before", "–", "100.0", "–", "8.0", "20.0"),
+        ("repeater", "100.0", "100.0", "–", "5.0", "–"),
+    )
+    assert answers(build_results(before, same, baseline="before")).state == "holds"
+    assert answers(build_results(build_agent("failed", success=None))).state == "untested"
+
+
 def test_guards_of_a_played_run(talking: Path) -> None:
     states = {guard.title: guard.state for guard in guards_of(read_run(talking))}
     assert states["Only new items count"] == "holds"
     assert states["Targets stay secret"] == "holds"
+    assert states["Answers are not degenerate"] == "holds"
     assert states["Nothing is missing, and nothing missing counts as 0"] == "holds"
 
 
 def test_guards_of_a_run_without_any_score(errored: Path) -> None:
     states = {guard.title: guard.state for guard in guards_of(read_run(errored))}
     assert states["Adversaries stay below popularity"] == "untested"
+    assert states["Answers are not degenerate"] == "untested"
     assert states["Nothing is missing, and nothing missing counts as 0"] == "read"
 
 

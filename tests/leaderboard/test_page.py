@@ -73,6 +73,10 @@ def test_page_is_balanced_and_ids_are_unique(page: Path) -> None:
     assert referenced <= set(ids)
 
 
+def test_turns_that_were_repaired_say_so(page: Path) -> None:
+    assert "not well-formed: repaired" in read(page).texts
+
+
 def test_reader_rejects_a_broken_page(tmp_path: Path) -> None:
     broken = tmp_path / "broken.html"
     broken.write_text("<div><p>one</div></p>")

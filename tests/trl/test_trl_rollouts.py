@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from trl_play import Numbered, failing_user
@@ -13,6 +14,7 @@ from trl_play import Numbered, failing_user
 from crs_gym.config import EnvConfig
 from crs_gym.game import Game
 from crs_gym.trl.prompts import EpisodePrompt, episode_prompts, episodes_of
+from crs_gym.turns import AgentTurn
 
 torch = pytest.importorskip("torch", reason='needs pip install "crs-gym[llm]"')
 pytest.importorskip("trl", reason='needs pip install "crs-gym[llm]"')
@@ -174,6 +176,18 @@ def test_copied_order_is_a_share_of_slates(episodes: Sequence[WrittenEpisode], w
     ]
     wanted = float(np.mean([item == offered[0] for item, offered in shown])) if shown else None
     assert copied_order(episodes) == wanted
+
+
+def test_copied_order_goes_by_the_numbers_of_the_answer(episodes: Sequence[WrittenEpisode]) -> None:
+    """Three turns: 1, 2 and 1 are copied, 2, 1 is not; the slate, which may be filled up behind them, is not asked."""
+    shams = []
+    for text in ("<answer>1, 2</answer>", "<answer>1</answer>", "<answer>2, 1</answer>"):
+        turn = episodes[0].trace.turns[0]
+        agent = AgentTurn("These?", (5, 6, 7), reasoning=text)
+        sham = WrittenEpisode(candidates=[(5, 6, 8, 9)])
+        sham.trace = msgspec.structs.replace(episodes[0].trace, turns=(msgspec.structs.replace(turn, agent=agent),))
+        shams.append(sham)
+    assert copied_order(shams) == 2 / 3
 
 
 def test_what_a_group_reads_first_is_computed_once(writer: RolloutWriter, monkeypatch: pytest.MonkeyPatch) -> None:

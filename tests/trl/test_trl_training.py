@@ -162,7 +162,7 @@ def test_a_tiny_model_learns_to_answer_by_number(settings: GRPOSettings) -> None
     assert len(earned) == 15
     assert fmean(earned[:3]) < 0.2
     assert fmean(earned[-3:]) > fmean(earned[:3]) + 0.2
-    named = {"success", "accepted", "turns", "understood", "entropy", "length/turn", "length/drift", "errored"}
+    named = {"success", "accepted", "turns", "well_formed", "entropy", "length/turn", "length/drift", "errored"}
     named |= {"terms/format", "terms/preference", "groups/without_spread", "hacks/identical"}
     assert all(named <= set(entry) for entry in history)
     assert {"config.json", "tokenizer.json", "curve.png", "manifest.json"} <= {p.name for p in chosen.out.iterdir()}
