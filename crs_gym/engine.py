@@ -9,24 +9,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crs_gym.catalog import NO_ITEM, Catalog
+from crs_gym.dialogue_log import DialogueLog, StepRecord, TurnRecord, recommender_message
+from crs_gym.episodes import Episode, Episodes
 from crs_gym.errors import SimulatorError
-from crs_gym.numeric import FloatArray, IntArray, larger, row_count
-from crs_gym.randomness import episode_key
+from crs_gym.numeric import FloatArray, IntArray, cells, larger, pick, plain, put_cells, row_count
 from crs_gym.reward import BEST_GAIN, RewardMix, TurnFacts
-from crs_gym.simulator import NamedSimulator, Seeker
+from crs_gym.simulator import NamedSimulator
 from crs_gym.task import Message, Task
-from crs_gym.transcript import render_message, with_shown_items
-from crs_gym.turns import AgentTurn, AgentTurns, Decision, Outcome, UserTurn, UserTurns
+from crs_gym.turns import AgentTurns, Decision, Outcome, Told, UserTurn, UserTurns
+
+__all__ = [
+    "NOT_SHOWN",
+    "DialogueEngine",
+    "Episode",
+    "StepResult",
+    "TurnRecord",
+    "needs_opening",
+    "recommender_message",
+]
 
 # Plain numbers: numpy is slow with the members of an enumeration.
-_CONTINUE, _ACCEPT = int(Decision.CONTINUE), int(Decision.ACCEPT)
+_CONTINUE, _ACCEPT, _LEAVE = int(Decision.CONTINUE), int(Decision.ACCEPT), int(Decision.LEAVE)
 _OUTCOMES: Final[tuple[Outcome, ...]] = ("truncated", "accepted", "left")  # of an ended episode, by last decision
 
 NOT_SHOWN: Final = 0
@@ -36,20 +45,6 @@ NOT_SHOWN: Final = 0
 def needs_opening(task: Task) -> bool:
     """Whether the user speaks first: the task's context holds no word of it."""
     return not any(message.role == "user" for message in task.context)
-
-
-@dataclass(frozen=True, eq=False)
-class Episode:
-    """One play of one task: the `episode`-th of `seed`."""
-
-    task: Task
-    seed: int
-    episode: int
-
-    @cached_property
-    def key(self) -> int:
-        """Keys all noise of this episode."""
-        return episode_key(self.seed, self.episode, self.task.task_id)
 
 
 @dataclass(slots=True, eq=False)
@@ -73,36 +68,6 @@ class StepResult:
     truncated: NDArray[np.bool_]
     done: NDArray[np.bool_]
     errors: Mapping[int, SimulatorError]
-
-
-@dataclass(slots=True, eq=False)
-class TurnRecord:
-    """One turn of a dialogue, as a place in the columns that hold it."""
-
-    agents: AgentTurns
-    users: UserTurns
-    terms: Mapping[str, Sequence[float] | FloatArray]
-    rewards: FloatArray
-    errors: Mapping[int, SimulatorError]
-    i: int
-
-    def agent(self) -> AgentTurn:
-        """The recommender's turn."""
-        return self.agents.turn(self.i)
-
-    def reasoning(self) -> str:
-        """The thoughts behind the recommender's turn."""
-        return self.agents.reasonings[self.i] if self.agents.reasonings else ""
-
-    def user(self) -> UserTurn | None:
-        """The user's turn; `None` if the simulator failed."""
-        return None if self.i in self.errors else self.users.turn(self.i)
-
-
-def recommender_message(turns: AgentTurns, i: int, catalog: Catalog) -> Message:
-    """Turn `i` as the user reads it."""
-    shown = turns.shown(i)
-    return Message("recommender", with_shown_items(turns.utterances[i], shown, catalog.names), shown)
 
 
 class DialogueEngine:
@@ -138,6 +103,7 @@ class DialogueEngine:
         self._known = np.zeros((n, len(catalog) + 1), bool)
         self._is_target = np.zeros((n, len(catalog) + 1), bool)
         self._target_centroids = np.zeros((n, catalog.n_facets + 1), np.float32)
+        self._popular = np.append(catalog.popular_similarity, np.float32(0))
         self._popular_similarity = np.zeros(n, np.float32)
         self._closest = np.zeros(n, np.float32)
         self._best_gain = np.ones(n, np.float32)
@@ -145,14 +111,9 @@ class DialogueEngine:
         self.active = np.zeros(n, bool)
         self.success = np.zeros(n, bool)
         self.hit_rank = np.full(n, NOT_SHOWN, np.int64)
-        self.episodes: list[Episode | None] = [None] * n
         self._outcomes: list[Outcome | None] = [None] * n
-        self._errors: list[SimulatorError | None] = [None] * n
-        self._openings: list[UserTurn | None] = [None] * n
-        self._log: list[list[TurnRecord]] = [[] for _ in range(n)]
-        self._messages: list[list[Message]] = [[] for _ in range(n)]
-        self._turns_read = [0] * n  # how many turns of the log are among the messages already
-        self._dialogue: list[tuple[str, int]] = [("", 0)] * n  # the text, and how many messages it holds
+        self._errors: dict[int, SimulatorError] = {}
+        self._log = DialogueLog(catalog, n, max_turns)
         self._pending: tuple[IntArray, AgentTurns, TurnFacts] | None = None
 
     # ---------------------------------------------------------------- the game
@@ -160,38 +121,33 @@ class DialogueEngine:
     def reset(self, rows: IntArray, episodes: Sequence[Episode]) -> None:
         """Begin an episode in each of `rows`. A recommendation that waits for an answer is dropped."""
         self._pending = None
-        for row, episode in zip(rows.tolist(), episodes, strict=True):
-            task = episode.task
-            targets = list(task.targets)
-            known, is_target = self._known[row], self._is_target[row]
-            known.fill(False)
-            known[[NO_ITEM, *[item for message in task.context for item in message.items]]] = True
-            is_target.fill(False)
-            is_target[targets] = True
-            self.catalog.centroid(targets, out=self._target_centroids[row])
-            self._popular_similarity[row] = sum(self.catalog.popular_similarity[targets].tolist()) / len(targets)
-            self._best_gain[row] = BEST_GAIN[min(len(targets), self.k)]
-            self.episodes[row] = episode
-            self._outcomes[row] = None
-            self._errors[row] = None
-            self._openings[row] = None
-            self._log[row] = []
-            self._turns_read[row] = 0
-            self._messages[row] = list(task.context)
-            self._dialogue[row] = "", 0
-        self._closest[rows] = 0.0
-        self.turn[rows] = 0
-        self.active[rows] = True
-        self.success[rows] = False
-        self.hit_rank[rows] = NOT_SHOWN
+        episodes = Episodes.of(episodes)
+        tasks = episodes.tasks
+        # One dialogue on plain numbers, many in columns: see `crs_gym.numeric`.
+        row, named, targets = plain(rows, tasks.context_items, tasks.target_items)
+        self._known[row] = False
+        put_cells(self._known, row, named, True)
+        self._known[row, NO_ITEM] = True
+        self._is_target[row] = False
+        put_cells(self._is_target, row, targets, True)
+        self._is_target[row, NO_ITEM] = False
+        self._aim(row, targets)
+        self._closest[row] = 0.0
+        self.turn[row] = 0
+        self.active[row] = True
+        self.success[row] = False
+        self.hit_rank[row] = NOT_SHOWN
+        self._log.begin(rows, episodes)
+        for place in rows.tolist():
+            self._outcomes[place] = None
+            self._errors.pop(place, None)
         if self.simulator is not None:
             self._seat(rows, episodes, self.simulator)
 
     def open(self, row: int, opening: UserTurn) -> None:
         """The user's first words in `row`, where the context holds none."""
-        self._openings[row] = opening
+        self._log.open(row, opening)
         self._known[row, list(opening.items)] = True
-        self._messages[row].append(Message("user", opening.utterance, opening.items))
 
     def fail(self, row: int, error: SimulatorError) -> None:
         """End the episode in `row` as errored before its first turn."""
@@ -220,25 +176,22 @@ class DialogueEngine:
             raise ValueError(
                 f"items has shape {turns.items.shape}; {len(rows)} dialogues of k={self.k} need {(len(rows), self.k)}"
             )
+        formed = turns.understood if turns.well_formed is None else turns.understood & turns.well_formed
         # One dialogue on plain numbers, many in columns: see `crs_gym.numeric`.
-        one = len(rows) == 1
-        at = rows[0] if one else rows
-        items = turns.items[0] if one else turns.items
-        column = at if one else rows[:, None]
+        at, items, understood, well_formed = plain(rows, turns.items, turns.understood, formed)
         if np.count_nonzero(self.active[at]) < len(rows):
             over = rows[~self.active[rows]].tolist()
             raise ValueError(f"the episodes in rows {over} are over: reset them before the next step")
-        new = ~self._known[column, items]
-        formed = turns.understood if turns.well_formed is None else turns.understood & turns.well_formed
+        new = ~cells(self._known, at, items)
         facts = TurnFacts(
             catalog=self.catalog,
             items=items,
             n_shown=row_count(items != NO_ITEM),
             new=new,
-            hits=new & self._is_target[column, items],
+            hits=new & cells(self._is_target, at, items),
             best_gain=self._best_gain[at],
-            understood=turns.understood[0] if one else turns.understood,
-            well_formed=formed[0] if one else formed,
+            understood=understood,
+            well_formed=well_formed,
             rows=at,
             target_centroids=self._target_centroids,
             popular_similarity=self._popular_similarity[at],
@@ -274,21 +227,21 @@ class DialogueEngine:
             self.success[rows[first]] = True
         at = facts.rows
         self._closest[at] = larger(facts.closest, facts.closeness())
-        self._known[at if len(rows) == 1 else rows[:, None], facts.items] = True
+        put_cells(self._known, at, facts.items, True)
         if users.volunteered is not None:  # what the user names is no discovery of the recommender's any more
-            self._known[rows[:, None], users.volunteered] = True
+            put_cells(self._known, rows, users.volunteered, True)
         self.turn[at] = turn = self.turn[at] + 1
         truncated = ~terminated & (turn >= self.max_turns)
         for i in errors:
             rewards[i], terminated[i], truncated[i] = 0.0, False, True
-        for i, row in enumerate(rows.tolist()):
-            self._log[row].append(TurnRecord(turns, users, terms, rewards, errors, i))
+        self._log.add(rows, StepRecord(turns, users, terms, rewards, errors))
         done = terminated | truncated
         for i in done.nonzero()[0].tolist():
             row = int(rows[i])
             self.active[row] = False
             self._outcomes[row] = "errored" if i in errors else _OUTCOMES[users.decision.item(i)]
-            self._errors[row] = errors.get(i)
+            if i in errors:
+                self._errors[row] = errors[i]
         return StepResult(rows, rewards, terms, terminated, truncated, done, errors)
 
     # ------------------------------------------------------- what can be read
@@ -303,14 +256,28 @@ class DialogueEngine:
         Raises:
             ValueError: None was begun there.
         """
-        episode = self.episodes[row]
-        if episode is None:
-            raise ValueError(f"no episode was begun in row {row}: call reset() first")
-        return episode
+        return self._log.episode(row)
+
+    def begun(self, row: int) -> tuple[Episodes, int]:
+        """The episodes that were begun together with that of `row`, in columns, and its place among them.
+
+        Raises:
+            ValueError: None was begun there.
+        """
+        return self._log.begun(row)
+
+    def targets(self, row: int) -> tuple[int, ...]:
+        """The secret targets of the task that is played in `row`."""
+        episodes, place = self.begun(row)
+        return episodes.tasks.targets[place]
+
+    def context_told(self, rows: IntArray) -> Told | None:
+        """What users have said before the first turns of `rows`, in columns; `None` where only a reader can tell."""
+        return self._log.context_told(rows)
 
     def log(self, row: int) -> Sequence[TurnRecord]:
         """The turns so far in `row`."""
-        return self._log[row]
+        return self._log.turns(row)
 
     @property
     def waiting(self) -> AgentTurns | None:
@@ -319,7 +286,7 @@ class DialogueEngine:
 
     def opening(self, row: int) -> UserTurn | None:
         """What the user said first in `row`, where the context held no word of the user."""
-        return self._openings[row]
+        return self._log.opening(row)
 
     def outcome(self, row: int) -> Outcome | None:
         """How the episode in `row` ended; `None` while it goes on."""
@@ -327,32 +294,39 @@ class DialogueEngine:
 
     def error(self, row: int) -> SimulatorError | None:
         """Why the episode in `row` ended as errored."""
-        return self._errors[row]
+        return self._errors.get(row)
 
     def messages(self, row: int) -> tuple[Message, ...]:
         """The dialogue in `row` so far; rendered as far as it is read."""
-        return tuple(self._rendered(row))
+        return self._log.messages(row)
 
     def dialogue(self, row: int) -> str:
         """The dialogue in `row` so far as text, one line a message."""
-        text, read = self._dialogue[row]
-        messages = self._rendered(row)
-        if read < len(messages):
-            lines = [render_message(message.role, message.text) for message in messages[read:]]
-            text = "\n".join([text, *lines] if text else lines)
-            self._dialogue[row] = text, len(messages)
-        return text
+        return self._log.dialogue(row)
 
     # ---------------------------------------------------------------- inside
 
-    def _seat(self, rows: IntArray, episodes: Sequence[Episode], simulator: NamedSimulator) -> None:
+    def _aim(self, row: Any, targets: IntArray) -> None:
+        """What slates are held against: of `(n,)` rows `(n, t)` targets, padded with `NO_ITEM`; of one row `(t,)`."""
+        catalog = self.catalog
+        n_targets = row_count(targets != NO_ITEM)
+        share: Any = 1.0 / n_targets
+        if targets.ndim > 1:
+            share = share.astype(np.float32)[:, None]
+        similarity: Any = np.float64(0.0)
+        self._target_centroids[row] = 0.0
+        for items in targets.T:  # one by one, as `Catalog.centroid` adds them
+            facets = catalog.slate_facets[items]
+            centroid = cells(self._target_centroids, row, facets) + catalog.slate_values[items] * share
+            put_cells(self._target_centroids, row, facets, centroid)
+            similarity = similarity + self._popular[items]
+        self._popular_similarity[row] = similarity / n_targets
+        self._best_gain[row] = BEST_GAIN[pick(n_targets < self.k, n_targets, self.k)]
+
+    def _seat(self, rows: IntArray, episodes: Episodes, simulator: NamedSimulator) -> None:
         """Hand the seekers to the simulator, and let those speak first whose context holds no word of theirs."""
-        seekers = [
-            Seeker(e.task.context, e.task.profile, e.key, e.task.targets if simulator.target_aware else ())
-            for e in episodes
-        ]
-        simulator.simulator.reset(rows, seekers)
-        silent = [i for i, episode in enumerate(episodes) if needs_opening(episode.task)]
+        simulator.simulator.reset(rows, episodes.seekers(with_targets=simulator.target_aware))
+        silent = list(episodes.tasks.silent)
         if not silent:
             return
         openings = simulator.simulator.open(rows[silent])
@@ -367,9 +341,14 @@ class DialogueEngine:
     ) -> dict[int, SimulatorError]:
         """The simulator's own failures, and answers that no rule allows, among those who `decided` to end it."""
         errors = dict(users.errors)
-        for i in decided.nonzero()[0].tolist():
+        places = decided.nonzero()[0]
+        if len(places) > 1:  # most answers are allowed, which columns show
+            decisions, items = users.decision[places], users.accepted[places]
+            shown = (turns.items[places] == items[:, None]).any(axis=1) & (items != NO_ITEM)
+            places = places[(decisions != _LEAVE) & ~((decisions == _ACCEPT) & shown)]
+        for i in places.tolist():
             decision, item = users.decision.item(i), users.accepted.item(i)
-            if i in errors or decision == Decision.LEAVE:
+            if i in errors or decision == _LEAVE:
                 continue
             if decision != _ACCEPT:
                 errors[i] = SimulatorError(f"the user decided {decision}; it must be one of {list(map(int, Decision))}")
@@ -380,17 +359,4 @@ class DialogueEngine:
         return errors
 
     def _was_shown(self, row: int, item: int) -> bool:
-        return any(item in record.agents.items[record.i] for record in self._log[row])
-
-    def _rendered(self, row: int) -> list[Message]:
-        """The messages of `row`, with those turns rendered that nobody has read yet."""
-        messages, log, read = self._messages[row], self._log[row], self._turns_read[row]
-        if read == len(log):
-            return messages
-        self._turns_read[row] = len(log)
-        for record in log[read:]:
-            messages.append(recommender_message(record.agents, record.i, self.catalog))
-            if record.i not in record.errors:
-                utterance, items = record.users.said(record.i)
-                messages.append(Message("user", utterance, items))
-        return messages
+        return any(item in record.agents.items[record.i] for record in self._log.turns(row))

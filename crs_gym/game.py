@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from crs_gym.catalog import Catalog
 from crs_gym.config import EnvConfig
-from crs_gym.engine import DialogueEngine, Episode
+from crs_gym.engine import DialogueEngine
+from crs_gym.episodes import Episode, Episodes
 from crs_gym.randomness import index_below
 from crs_gym.simulator import load_simulator
 from crs_gym.task import Task
@@ -65,13 +66,13 @@ class Game:
             reward=dict(config.reward),
         )
 
-    def episodes(self, numbers: Sequence[tuple[int, int]]) -> list[Episode]:
+    def episodes(self, numbers: Sequence[tuple[int, int]]) -> Episodes:
         """The `episode`-th episode of each `(seed, episode)`: its task is drawn from the split by that key."""
         n = len(self.tasks)
         indices = [index_below(n, seed, episode) for seed, episode in numbers]
         take = getattr(self.tasks, "take", None)  # several at once, where the world can make them cheaper
         tasks = take(indices) if take is not None else [self.tasks[index] for index in indices]
-        return [Episode(task, seed, episode) for task, (seed, episode) in zip(tasks, numbers, strict=True)]
+        return Episodes(tasks, numbers)
 
     def next_episode(self, seed: int, episode: int) -> Episode:
         """The `episode`-th episode of `seed`. Where they are played one after the other, some are made ahead."""

@@ -7,6 +7,7 @@ and a tenth of that for a plain one, so this is what makes a single env fast. On
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -57,6 +58,30 @@ def at_place(values: NDArray[Any], place: Any) -> Any:
     if values.ndim == 1:
         return values[place]
     return values[np.arange(len(values)), place]
+
+
+def plain(rows: IntArray, *columns: Any) -> Sequence[Any]:
+    """`(n,)` rows and `n` values of each as they are; a single row and its values without their columns."""
+    return [values[0] for values in (rows, *columns)] if len(rows) == 1 else (rows, *columns)
+
+
+def cells(table: NDArray[Any], rows: Any, columns: Any) -> NDArray[Any]:
+    """`(n, …)` columns of `(n,)` rows of a table; of one row, `(…)` columns."""
+    if isinstance(rows, np.ndarray):
+        return table[_beside(rows, columns), columns]
+    return table[rows][columns]  # numpy takes five times as long for `table[rows, columns]`
+
+
+def put_cells(table: NDArray[Any], rows: Any, columns: Any, values: Any) -> None:
+    """Write into a table's cells, as `cells` reads them."""
+    if isinstance(rows, np.ndarray):
+        table[_beside(rows, columns), columns] = values
+    else:
+        table[rows][columns] = values
+
+
+def _beside(rows: IntArray, columns: IntArray) -> IntArray:
+    return rows.reshape(-1, *[1] * (columns.ndim - 1))
 
 
 def column(values: Any) -> NDArray[Any]:

@@ -118,7 +118,7 @@ def test_nothing_secret_before_the_end(env: Any) -> None:
     env.step(show())
     env.step(say())
     assert env.infos["recommender"]["targets"] == targets
-    assert env.infos["user"].keys() == {"shown", "active_agent", "success", "accepted", "outcome"}
+    assert env.infos["user"].keys() == {"shown", "reward_terms", "active_agent", "success", "accepted", "outcome"}
 
 
 def test_profile_text() -> None:

@@ -16,6 +16,7 @@ from crs_gym.cli.command import Command
 from crs_gym.cli.data import Data
 from crs_gym.cli.demo import Demo
 from crs_gym.cli.evaluate import Evaluate
+from crs_gym.cli.export import Export
 from crs_gym.cli.fidelity import Fidelity
 from crs_gym.cli.listing import Listing
 from crs_gym.cli.models import Models
@@ -34,6 +35,7 @@ _Any = (
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Verify, tyro.conf.subcommand("verify")]
     | Annotated[Fidelity, tyro.conf.subcommand("fidelity")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Play, tyro.conf.subcommand("play")]
     | Annotated[Listing, tyro.conf.subcommand("list")]
@@ -47,6 +49,7 @@ _NAMES: Final = (
     "report",
     "verify",
     "fidelity",
+    "export",
     "train",
     "play",
     "list",

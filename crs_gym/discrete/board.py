@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from crs_gym.catalog import NO_ITEM, Catalog
 from crs_gym.discrete.belief import Belief
 from crs_gym.discrete.candidates import Candidates
+from crs_gym.discrete.dialogue_encoder import DialogueEncoder, Read, fields_of
 from crs_gym.discrete.encoding import Encoder
 from crs_gym.discrete.heard import Heard
 from crs_gym.discrete.settings import DiscreteConfig
@@ -28,17 +29,28 @@ class Board:
         k: How many films a turn may show.
         max_turns: The turn limit.
         config: The view's settings.
+        read: What was said in a row, for encodings of words.
     """
 
     def __init__(
-        self, catalog: Catalog, source: Source, num_dialogues: int, *, k: int, max_turns: int, config: DiscreteConfig
+        self,
+        catalog: Catalog,
+        source: Source,
+        num_dialogues: int,
+        *,
+        k: int,
+        max_turns: int,
+        config: DiscreteConfig,
+        read: Read,
     ) -> None:
         self._catalog = catalog
         self._k = k
         self._config = config
         self.belief = Belief(catalog, num_dialogues)
         self._candidates = Candidates(catalog, source, num_dialogues, config.n_candidates)
-        self._encoder = Encoder(catalog, num_dialogues, config.n_candidates, k, max_turns)
+        more = fields_of(config.encode)
+        self._encoder = Encoder(catalog, num_dialogues, config.n_candidates, k, max_turns, more=more)
+        self._words = DialogueEncoder(read) if more else None
         self._turn = np.zeros(num_dialogues, np.int64)
         self._stale = np.zeros(num_dialogues, bool)
 
@@ -102,4 +114,6 @@ class Board:
         if len(rows):
             self._candidates.find(rows, self.belief)
             self._encoder.encode(rows, self.belief, self._candidates, self._turn)
+            if self._words is not None:
+                self._words.encode(rows, self._encoder.arrays)
             self._stale[rows] = False

@@ -5,16 +5,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
 from crs_gym.catalog import FACET_KINDS, NO_ITEM, Catalog
-from crs_gym.discrete.belief import AGAINST, FOR, MOST_SAID, Belief
+from crs_gym.discrete.belief import AGAINST, FOR, MOST_SAID, Belief, span
 from crs_gym.discrete.candidates import Candidates
-from crs_gym.numeric import FloatArray, IntArray, row_sum
+from crs_gym.numeric import FloatArray, IntArray
 
 CANDIDATE_FEATURES: Final = (
     "present",
@@ -25,8 +27,6 @@ CANDIDATE_FEATURES: Final = (
     "like_disliked",
 )
 """The numbers of one candidate, in order."""
-_PRESENT, _CLOSENESS, _POPULARITY, _SAID = range(4)
-_LIKE = _SAID + len(FACET_KINDS)
 
 BROAD_KINDS: Final = ("genre", "decade")
 """The kinds whose facets have a place each. There are too many directors and stars: what was said of them stands with
@@ -63,9 +63,19 @@ class Encoder:
         n_candidates: C.
         k: How many films a turn may show.
         max_turns: The turn limit.
+        more: Fields that someone else writes, behind these.
     """
 
-    def __init__(self, catalog: Catalog, num_dialogues: int, n_candidates: int, k: int, max_turns: int) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        num_dialogues: int,
+        n_candidates: int,
+        k: int,
+        max_turns: int,
+        *,
+        more: tuple[Field, ...] = (),
+    ) -> None:
         kinds = [FACET_KINDS[kind] for kind in catalog.facet_kinds.tolist()]
         self._broad = np.array([f for kind in BROAD_KINDS for f, own in enumerate(kinds) if own == kind], np.int64)
         broad = tuple(f"{kinds[facet]}:{catalog.facet_names[facet]}" for facet in self._broad.tolist())
@@ -81,6 +91,7 @@ class Encoder:
             Field(
                 "action_mask", (*(f"recommend:{c}" for c in range(n_candidates)), *(f"ask:{k}" for k in FACET_KINDS))
             ),
+            *more,
         )
         self._by_kind, self._spans = _grouped(catalog)
         self._k = k
@@ -103,37 +114,40 @@ class Encoder:
     def encode(self, rows: IntArray, belief: Belief, candidates: Candidates, turn: IntArray) -> None:
         """Write what is known of `rows`; `turn` is how many turns each of all N dialogues has had."""
         arrays = self.arrays
-        items, scores = candidates.items[rows], candidates.scores[rows]
-        balance = belief.balance[rows[:, None], self._broad] / np.float32(MOST_SAID)
-        arrays["liked"][rows] = np.maximum(balance, 0)
-        arrays["disliked"][rows] = np.maximum(-balance, 0)
-        arrays["candidates"][rows] = self._candidates(rows, belief, items, scores)
-        arrays["asked"][rows] = np.minimum(belief.asked[rows] / np.float32(MOST_ASKED), 1)
-        arrays["reaction"][rows] = belief.reaction[rows]
-        arrays["turn"][rows, 0] = turn[rows] / self._max_turns
-        arrays["shown"][rows, 0] = belief.shown[rows] / np.float32(self._k * self._max_turns)
-        self.masks[rows, : self.n_candidates] = items != NO_ITEM
-        self.masks[rows, self.n_candidates :] = self._askable
-        arrays["action_mask"][rows] = self.masks[rows]
-
-    def _candidates(self, rows: IntArray, belief: Belief, items: IntArray, scores: FloatArray) -> FloatArray:
-        """`(n, C, features)`; all 0 where there is no candidate."""
+        at = span(rows)
+        items, scores = candidates.items[at], candidates.scores[at]
+        balance = belief.balance[at].take(self._broad, axis=1) / np.float32(MOST_SAID)
+        arrays["liked"][at] = np.maximum(balance, 0)
+        arrays["disliked"][at] = np.maximum(-balance, 0)
         there = items != NO_ITEM
-        out = np.zeros((*items.shape, len(CANDIDATE_FEATURES)), np.float32)
-        out[..., _PRESENT] = there
+        for feature, values in enumerate(self._candidates(rows, belief, items, scores, there)):
+            arrays["candidates"][at, :, feature] = values
+        arrays["asked"][at] = np.minimum(belief.asked[at] / np.float32(MOST_ASKED), 1)
+        arrays["reaction"][at] = belief.reaction[at]
+        arrays["turn"][at, 0] = turn[at] / self._max_turns
+        arrays["shown"][at, 0] = belief.shown[at] / np.float32(self._k * self._max_turns)
+        self.masks[at, : self.n_candidates] = there
+        self.masks[at, self.n_candidates :] = self._askable
+        arrays["action_mask"][at] = self.masks[at]
+
+    def _candidates(
+        self, rows: IntArray, belief: Belief, items: IntArray, scores: FloatArray, there: NDArray[np.bool_]
+    ) -> Iterator[FloatArray | NDArray[np.bool_]]:
+        """`(n, C)` for each of `CANDIDATE_FEATURES`; all 0 where there is no candidate."""
+        yield there
         best = np.where(there[:, :1], scores[:, :1], np.float32(0))
-        out[..., _CLOSENESS] = np.exp(scores - best, dtype=np.float32)
-        out[..., _POPULARITY] = self._popularity[items]
-        at = rows[:, None]
-        places = (rows * belief.balance.shape[1])[:, None, None] + self._by_kind[items]  # (n, C, widest)
-        said = belief.balance.reshape(-1)[places]
-        for kind, span in enumerate(self._spans):
-            out[..., _SAID + kind] = row_sum(said[..., span])
-        np.clip(out[..., _SAID:_LIKE] / np.float32(MOST_SAID), -1, 1, out=out[..., _SAID:_LIKE])
+        yield np.exp(scores - best, dtype=np.float32)
+        yield self._popularity[items]
+        # One look-up in flat columns takes a fifth of the time of one by row and place.
+        first = rows[:, None] * belief.balance.shape[1]
+        balance = belief.balance.reshape(-1)
+        said = balance.take(self._by_kind.take(items, axis=1) + first)  # (widest, n, C)
+        for of_kind in self._spans:
+            yield np.clip(np.add.reduce(said[of_kind], axis=0) / np.float32(MOST_SAID), -1, 1)
+        places = rows[:, None] * belief.likeness.shape[2] + items
         for side in (FOR, AGAINST):
             films = np.maximum(belief.judged[side, rows], 1)[:, None]
-            out[..., _LIKE + side] = np.clip(belief.likeness[side, at, items] / films, -1, 1)
-        return out
+            yield np.clip(belief.likeness[side].reshape(-1).take(places) / films, -1, 1)
 
     def _shape(self, field: Field) -> tuple[int, ...]:
         numbers = len(field.numbers)
@@ -141,7 +155,7 @@ class Encoder:
 
 
 def _grouped(catalog: Catalog) -> tuple[IntArray, list[slice]]:
-    """`(n_items + 1, widest)` the facets of items, kind behind kind, and where each kind stands; `NO_ITEM` has none."""
+    """`(widest, n_items + 1)` the facets of items, kind behind kind, and where each kind stands; `NO_ITEM` has none."""
     kinds = np.append(catalog.facet_kinds, len(FACET_KINDS))[catalog.slate_facets]
     tables: list[IntArray] = []
     spans: list[slice] = []
@@ -154,4 +168,4 @@ def _grouped(catalog: Catalog) -> tuple[IntArray, list[slice]]:
         tables.append(np.where(np.take_along_axis(own, first, axis=1), facets, catalog.n_facets))
         spans.append(slice(start, start + width))
         start += width
-    return np.hstack(tables), spans
+    return np.ascontiguousarray(np.hstack(tables).T), spans

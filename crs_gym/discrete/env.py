@@ -37,6 +37,8 @@ class DiscreteEnv(ConversationEnv):
     - `turn` (1,), in [0, 1]: turns taken, over `max_turns`.
     - `shown` (1,), in [0, 1]: films shown, over `k * max_turns`.
     - `action_mask` (C + F,), 0 or 1: `action_masks()` as numbers.
+    - with `encode="minilm"` also `said` and `all_said` (384,), in [-1, 1]: the sentence embedding of the user's last
+      message, and the mean over all of its messages, both of unit length; 0 where it has said nothing.
 
     ## Action space
     `Discrete(C + F)`. Action c < C recommends: the slate is candidate c, then the best other candidates, `k` in all.

@@ -13,7 +13,8 @@ from crs_gym.agent import CandidateSource
 from crs_gym.catalog import NO_ITEM
 from crs_gym.numeric import IntArray
 from crs_gym.task import Message
-from crs_gym.turns import AgentTurns, UserTurns
+from crs_gym.turns import AgentTurns, Told, UserTurns
+from crs_gym.worlds.batch import padded
 
 NO_FACET: Final = -1
 """Stands in an array of facets for "no facet in this place"."""
@@ -46,6 +47,11 @@ class Heard:
     def of(cls, items: Sequence[Pairs], facets: Sequence[Pairs], named: Sequence[Sequence[int]]) -> Heard:
         """Columns from lists, one a user."""
         return cls(*_signed(items, NO_ITEM), *_signed(facets, NO_FACET), padded(named, NO_ITEM))
+
+    @classmethod
+    def of_told(cls, told: Told) -> Heard:
+        """What users tell in columns: every film that they name is judged."""
+        return cls(told.items, told.item_signs, told.facets, told.facet_signs, told.items)
 
 
 class Listener:
@@ -86,8 +92,7 @@ class Listener:
     def answers(self, users: UserTurns, turns: AgentTurns) -> Heard:
         """What users answer to `turns`. Who could not answer has said nothing."""
         if users.told is not None:
-            facts = users.told()
-            return Heard(facts.items, facts.item_signs, facts.facets, facts.facet_signs, facts.items)
+            return Heard.of_told(users.told())
         said = [("", ()) if i in users.errors else users.said(i) for i in range(len(users))]
         return self.messages(said, [turns.shown(i) for i in range(len(users))])
 
@@ -125,15 +130,6 @@ class Listener:
                 unmarked.append((place, items[place]))
             text = marked
         return (text, len(items), *unmarked)
-
-
-def padded(lists: Sequence[Sequence[int]], empty: int) -> IntArray:
-    """`(n, longest)` int64: `n` lists as rows, with `empty` behind them."""
-    lengths = np.fromiter(map(len, lists), np.int64, len(lists))
-    columns = np.full((len(lists), int(lengths.max(initial=0))), empty, np.int64)
-    flat = [number for numbers in lists for number in numbers]
-    columns[np.arange(columns.shape[1]) < lengths[:, None]] = flat
-    return columns
 
 
 def _signed(rows: Sequence[Pairs], empty: int) -> tuple[IntArray, NDArray[np.int8]]:

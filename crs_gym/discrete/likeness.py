@@ -29,19 +29,22 @@ class Likeness:
         self._rows = np.zeros((min(len(catalog), MOST_KEPT), len(catalog) + 1), np.float32)
         self._kept = 0
 
-    def of(self, items: IntArray) -> FloatArray:
-        """`(n, n_items + 1)` float32 in [-1, 1], how alike every item is to `n` items; the last, `NO_ITEM`, is not."""
+    def of(self, items: IntArray) -> list[FloatArray]:
+        """For each of `n` items `(n_items + 1,)` float32 in [-1, 1], how alike every item is to it; `NO_ITEM` is not.
+
+        To be read at once: a later call may write other films' likenesses there.
+        """
         missing = np.unique(items[self._place[items] < 0])
         if self._kept + len(missing) > len(self._rows):  # begin anew, with those that are asked for now
             self._place[:] = -1
             self._kept, missing = 0, np.unique(items)
             if len(missing) > len(self._rows):
-                return np.stack([self._row(item) for item in items.tolist()])
+                return [self._row(item) for item in items.tolist()]
         for item in missing.tolist():
             self._rows[self._kept] = self._row(item)
             self._place[item] = self._kept
             self._kept += 1
-        return self._rows[self._place[items]]
+        return [self._rows[place] for place in self._place[items].tolist()]
 
     def _row(self, item: int) -> FloatArray:
         catalog = self._catalog

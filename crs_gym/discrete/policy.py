@@ -59,7 +59,15 @@ class DiscreteAgent:
         """What the dialogues say, from their words."""
         n, k = len(observations), observations[0].k
         source = self._source.fresh(n, lambda row: observations[row])
-        board = Board(self._catalog, source, n, k=k, max_turns=observations[0].max_turns, config=self._config)
+        board = Board(
+            self._catalog,
+            source,
+            n,
+            k=k,
+            max_turns=observations[0].max_turns,
+            config=self._config,
+            read=lambda row: observations[row].messages,
+        )
         starts = [len(observation.messages) - 2 * observation.turn for observation in observations]
         context = [observation.messages[:start] for observation, start in zip(observations, starts, strict=True)]
         board.begin(np.arange(n, dtype=np.int64), self._listener.dialogues(context))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-ENCODINGS: Final = ("belief",)
+ENCODINGS: Final = ("belief", "minilm")
 """How an observation can be encoded."""
-PLANNED_ENCODINGS: Final = ("minilm",)
 MOST_CANDIDATES: Final = 1_000
 
 
@@ -22,7 +21,8 @@ class DiscreteConfig:
     show_while_asking: bool = True
     """Whether a turn that asks shows the best k candidates, too. If not, it shows nothing."""
     encode: str = "belief"
-    """How observations are encoded: belief (numbers about facets and candidates)."""
+    """How observations are encoded: belief (numbers about facets and candidates), or minilm (these, and sentence
+    embeddings of what the user said; slower, since words are read on every turn)."""
 
     @classmethod
     def split(cls, settings: dict[str, Any]) -> tuple[DiscreteConfig, dict[str, Any]]:
@@ -44,7 +44,5 @@ class DiscreteConfig:
             raise ValueError(f"n_candidates={n!r}: must be a whole number from 1 to {MOST_CANDIDATES}")
         if not isinstance(self.show_while_asking, bool):
             raise ValueError(f"show_while_asking={self.show_while_asking!r}: must be True or False")
-        if self.encode in PLANNED_ENCODINGS:
-            raise ValueError(f"encode={self.encode!r} is not here yet: use encode='belief'")
         if self.encode not in ENCODINGS:
             raise ValueError(f"encode={self.encode!r}: must be one of {', '.join(ENCODINGS)}")

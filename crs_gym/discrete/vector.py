@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from crs_gym.discrete.settings import DiscreteConfig
 from crs_gym.discrete.view import DiscreteView
-from crs_gym.engine import StepResult
-from crs_gym.env import final_facts
+from crs_gym.engine import NOT_SHOWN, StepResult
 from crs_gym.numeric import IntArray
 from crs_gym.turns import AgentTurns
 from crs_gym.vector import ConversationVectorEnv, masked
@@ -73,13 +72,12 @@ class DiscreteVectorEnv(ConversationVectorEnv):
         return dict(self.view.observations())
 
     def _reset_infos(self, rows: IntArray) -> dict[str, Any]:
-        chosen = rows.tolist()
-        episodes = [self.engine.episode(row) for row in chosen]
+        begun = [self.engine.begun(row) for row in rows.tolist()]
         infos: dict[str, Any] = {}
         for key, values in (
-            ("task_id", np.array([episode.task.task_id for episode in episodes], object)),
-            ("seed", np.array([episode.seed for episode in episodes], np.int64)),
-            ("episode", np.array([episode.episode for episode in episodes], np.int64)),
+            ("task_id", np.array([episodes.tasks.task_ids[i] for episodes, i in begun], object)),
+            ("seed", np.array([episodes.seeds[i] for episodes, i in begun], np.int64)),
+            ("episode", np.array([episodes.numbers[i] for episodes, i in begun], np.int64)),
         ):
             self._put_column(infos, key, rows, values)
         return infos
@@ -100,10 +98,24 @@ class DiscreteVectorEnv(ConversationVectorEnv):
 
     def _put_end(self, infos: dict[str, Any], rows: IntArray) -> None:
         """What may be known when the episodes in `rows` are over."""
-        facts = [final_facts(self.engine, row) for row in rows.tolist()]
-        for key in dict.fromkeys(key for fact in facts for key in fact):
-            known = [(row, fact[key]) for row, fact in zip(rows.tolist(), facts, strict=True) if key in fact]
-            self._put(infos, key, *zip(*known, strict=True))
+        engine = self.engine
+        numbers = rows.tolist()
+        outcomes = [engine.outcome(row) for row in numbers]
+        errored = np.array([outcome == "errored" for outcome in outcomes], bool)
+        scored = rows[~errored]
+        hit = scored[engine.hit_rank[scored] != NOT_SHOWN]
+        for key, where, values in (
+            ("targets", rows, [engine.targets(row) for row in numbers]),
+            ("outcome", rows, outcomes),
+            ("error", rows[errored], [str(engine.error(row)) for row in rows[errored].tolist()]),
+            ("success", scored, engine.success[scored].tolist()),
+            ("accepted", scored, [outcome == "accepted" for outcome in outcomes if outcome != "errored"]),
+            ("hit_rank", hit, engine.hit_rank[hit].tolist()),
+        ):
+            if len(where):
+                column = np.full(self.num_envs, None, object)
+                column[where] = np.fromiter(values, object, len(where))
+                infos[key], infos[f"_{key}"] = column, self._mask(where)
 
     def _mask(self, rows: IntArray) -> NDArray[np.bool_]:
         mask = np.zeros(self.num_envs, bool)

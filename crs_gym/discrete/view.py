@@ -12,7 +12,7 @@ from crs_gym.agent import Observation
 from crs_gym.catalog import FACET_KINDS
 from crs_gym.discrete.board import Board
 from crs_gym.discrete.encoding import Field
-from crs_gym.discrete.heard import Listener
+from crs_gym.discrete.heard import Heard, Listener
 from crs_gym.discrete.settings import DiscreteConfig
 from crs_gym.discrete.source import load_source
 from crs_gym.discrete.wording import TemplateTurns
@@ -39,7 +39,9 @@ class DiscreteView:
         catalog, n = game.world.catalog, engine.num_dialogues
         source, reader = load_source(config.candidates, game.world, n, self._observation)
         self._listener = Listener(reader, catalog.names)
-        self._board = Board(catalog, source, n, k=engine.k, max_turns=engine.max_turns, config=config)
+        self._board = Board(
+            catalog, source, n, k=engine.k, max_turns=engine.max_turns, config=config, read=engine.messages
+        )
         self._n_actions = config.n_candidates + len(FACET_KINDS)
 
     # ---------------------------------------------------------------- what is seen
@@ -55,7 +57,12 @@ class DiscreteView:
 
     def begin(self, rows: IntArray) -> None:
         """An episode was begun in each of `rows`."""
-        self._board.begin(rows, self._listener.dialogues([self._engine.messages(row) for row in rows.tolist()]))
+        told = self._engine.context_told(rows)
+        if told is None:
+            heard = self._listener.dialogues([self._engine.messages(row) for row in rows.tolist()])
+        else:
+            heard = Heard.of_told(told)
+        self._board.begin(rows, heard)
 
     def follow(self, rows: IntArray) -> None:
         """The engine has stepped in `rows`, all at once."""

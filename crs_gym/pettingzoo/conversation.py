@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import warnings
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -22,9 +23,11 @@ from crs_gym.env import (
 )
 from crs_gym.errors import SimulatorError
 from crs_gym.game import EpisodeCounter, Game
+from crs_gym.pettingzoo.simulated_user import SimulatedUser
+from crs_gym.pettingzoo.user_reward import TRUE_OUTCOME, UserReward
 from crs_gym.pettingzoo.user_view import profile_text, read_user_action, user_action_space, user_observation_space
 from crs_gym.transcript import render_message
-from crs_gym.turns import UserTurns
+from crs_gym.turns import UserTurn, UserTurns
 from crs_gym.worlds.world import World
 
 RECOMMENDER: Final = "recommender"
@@ -50,8 +53,11 @@ class ConversationAEC(AECEnv[str, dict[str, Any], Any]):  # type: ignore[misc]  
     and a `crs_gym.errors.SimulatorError` ends the episode as errored.
 
     ## Rewards
-    Recommender: as in `ConversationEnv`, once the user has answered. User: the true outcome, 1 when it accepts a
-    target, else 0 (our choice: a good user lets itself be helped, and knows when it was).
+    Recommender: as in `ConversationEnv`, once the user has answered. User: when the episode ends, the weighted sum
+    of terms in [0, 1], by default the true outcome alone, 1 when it accepted a target, else 0 (our choice: a good user
+    lets itself be helped, and knows when it was). `user_reward={…}` names others: success (a target was shown),
+    agreement (with what the simulator would decide), truth (of its statements, by its profile), likelihood (of its
+    words, under a simulator that is a language model); see `crs_gym.pettingzoo.user_reward` and its `LIKE_PEOPLE`.
 
     ## Starting state
     As in `ConversationEnv`. An unknown reset option is a warning here, since PettingZoo's own tests pass some.
@@ -60,12 +66,13 @@ class ConversationAEC(AECEnv[str, dict[str, Any], Any]):  # type: ignore[misc]  
     As in `ConversationEnv`, for both agents at once.
 
     ## Information
-    Recommender: as in `ConversationEnv`. User: `shown`, the items that it is to answer to, and at the end `success`,
-    `accepted`, `outcome`, `error`. Both: `active_agent`, whose turn it is.
+    Recommender: as in `ConversationEnv`. User: `shown`, the items that it is to answer to, and at the end
+    `reward_terms`, `success`, `accepted`, `outcome`, `error`. Both: `active_agent`, whose turn it is.
 
     ## Arguments
     world, split, kind, simulator, k, max_turns, reward: see `crs_gym.config.EnvConfig`; `simulator` is what
-    `SimulatorPolicy` plays. `text`: the recommender writes free text. `render_mode`: `"ansi"` or `"human"`.
+    `SimulatorPolicy` plays, and what `user_reward`, the weights of the user's terms, compares the user with. `text`:
+    the recommender writes free text. `render_mode`: `"ansi"` or `"human"`.
 
     ## Version history
     v0: the first.
@@ -79,13 +86,22 @@ class ConversationAEC(AECEnv[str, dict[str, Any], Any]):  # type: ignore[misc]  
     }
 
     def __init__(
-        self, world: str | World = "sample", *, text: bool = False, render_mode: str | None = None, **settings: Any
+        self,
+        world: str | World = "sample",
+        *,
+        text: bool = False,
+        render_mode: str | None = None,
+        user_reward: Mapping[str, float] = TRUE_OUTCOME,
+        **settings: Any,
     ) -> None:
         super().__init__()
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode={render_mode!r}: must be one of {self.metadata['render_modes']} or None")
         self.render_mode = render_mode
         self.game = Game(EnvConfig.of(world=world, **settings), num_dialogues=1, user=False)
+        self.text = text
+        self.simulated_user = SimulatedUser(self.game.simulator, self.game.engine)
+        self._user_reward = UserReward(user_reward, self.game, self.simulated_user)
         self._view = make_view(text, self.game)
         self._counter = EpisodeCounter()
         self.possible_agents = [RECOMMENDER, USER]
@@ -137,6 +153,7 @@ class ConversationAEC(AECEnv[str, dict[str, Any], Any]):  # type: ignore[misc]  
         self.terminations = dict.fromkeys(self.agents, False)
         self.truncations = dict.fromkeys(self.agents, False)
         self.infos = {RECOMMENDER: reset_info(self.engine), USER: {"shown": ()}}
+        self._user_reward.begin()
         self._pass_to(USER if needs_opening(episode.task) else RECOMMENDER)
         self._show()
 
@@ -194,11 +211,14 @@ class ConversationAEC(AECEnv[str, dict[str, Any], Any]):  # type: ignore[misc]  
                 self.infos[RECOMMENDER] = reset_info(engine)
             self._pass_to(RECOMMENDER)
             return
+        if isinstance(turn, UserTurn):
+            self._user_reward.hear(turn)
         result = engine.respond(UserTurns.of([turn]))
         self._moved(USER)
-        self.rewards = {RECOMMENDER: float(result.rewards[0]), USER: true_outcome(engine)}
+        self.rewards = {RECOMMENDER: float(result.rewards[0]), USER: 0.0}
         self.infos[RECOMMENDER] = turn_info(engine, waiting, result)
         if result.done[0]:
+            self.rewards[USER], self.infos[USER]["reward_terms"] = self._user_reward.at_end()
             self._end(bool(result.terminated[0]), bool(result.truncated[0]))
         self._pass_to(RECOMMENDER)
 
@@ -235,9 +255,17 @@ class ConversationAEC(AECEnv[str, dict[str, Any], Any]):  # type: ignore[misc]  
             self._printed = len(lines)
 
 
-def true_outcome(engine: DialogueEngine) -> float:
-    """The user's reward: 1 when it has just accepted a target, else 0."""
-    if engine.outcome(0) != "accepted":
-        return 0.0
-    accepted = engine.log(0)[-1].user()
-    return float(accepted is not None and accepted.accepted in engine.task(0).targets)
+def conversation_behind(env: Any, who: str) -> ConversationAEC:
+    """The environment behind wrappers and conversions.
+
+    Args:
+        env: A `conversation_v0` environment, AEC or parallel, wrapped or not.
+        who: Who plays in it, for the message.
+
+    Raises:
+        ValueError: `env` is something else.
+    """
+    raw = getattr(env, "unwrapped", None)
+    if not isinstance(raw, ConversationAEC):
+        raise ValueError(f"{who} plays in conversation_v0 environments, not in a {type(env).__name__}")
+    return raw

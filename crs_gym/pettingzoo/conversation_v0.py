@@ -19,7 +19,7 @@ def env(world: str | World = "sample", **settings: Any) -> OrderEnforcingWrapper
 
     Args:
         world: The world.
-        settings: `text`, `render_mode`, and the settings of `crs_gym.config.EnvConfig`.
+        settings: `text`, `render_mode`, `user_reward`, and the settings of `crs_gym.config.EnvConfig`.
     """
     return OrderEnforcingWrapper(raw_env(world, **settings))
 

@@ -14,17 +14,14 @@ from importlib.resources import files
 from typing import Final, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
-from crs_gym.catalog import FACET_KINDS, Catalog
+from crs_gym.catalog import Catalog
 from crs_gym.errors import WorldError
-from crs_gym.numeric import FloatArray, row_sum
-from crs_gym.randomness import derived_key, fill_uniforms
-from crs_gym.task import SPLITS, Dialogue, Message, Profile, Split, Task, TaskKind, Taste
+from crs_gym.randomness import derived_key
+from crs_gym.task import SPLITS, Dialogue, Split, Task, TaskKind
+from crs_gym.worlds.batch import TaskColumns
+from crs_gym.worlds.invented import TASTE_VERSION, InventedSeekers
 from crs_gym.worlds.world import Sessions
-
-TASTE_VERSION: Final = 1
-"""Raise it whenever the same number may give another seeker."""
 
 UNLIMITED: Final = 2**31
 """The number of train seekers: more than anyone will meet."""
@@ -32,41 +29,6 @@ HELD_OUT: Final = 2_000
 """The number of valid seekers, and of test seekers."""
 TRAIN_SESSIONS: Final = 4_000
 """From how many train seekers the films "mentioned together" are taken, for collaborative models."""
-
-TARGETS: Final = 1
-"""How many targets a seeker has: the films that it would like best among those that it has not seen. With one, there is
-room between popularity (a third of seekers helped), a good asker (three quarters) and the oracle (all)."""
-GOOD_WORD: Final = 1.5
-"""A seeker has a good word for films from so many standard deviations above its mean utility on (some 60 films)."""
-SEEN_DRAWS: Final = 60
-"""How many draws, by popularity, decide which films a seeker has seen."""
-
-# The latent taste: how many facets of each kind a seeker likes and dislikes, and the size of each part of utility. The
-# figures are our choice: enough structure to find out by asking, enough of the seeker's own that facets are not all.
-_LIKED: Final = {"genre": 3, "director": 4, "star": 6, "decade": 2}
-_DISLIKED: Final = {"genre": 2, "director": 0, "star": 0, "decade": 1}
-_LIKED_WEIGHT: Final = 1.0
-_DISLIKED_WEIGHT: Final = -0.8
-_DRAWN_KINDS: Final = [
-    kind for wanted in (_LIKED, _DISLIKED) for kind, name in enumerate(FACET_KINDS) for _ in range(wanted[name])
-]
-_DRAWN_WEIGHTS: Final = [_LIKED_WEIGHT] * sum(_LIKED.values()) + [_DISLIKED_WEIGHT] * sum(_DISLIKED.values())
-"""The kind and the weight of each facet that is drawn for a seeker."""
-_OWN_PART: Final = 0.40
-_POPULAR_PART: Final = 0.15
-
-_FAVOURITES: Final = 2
-"""How many films a seeker speaks of in its first words."""
-
-_MIDDLING: Final = 0.5
-"""Of what it has seen, a seeker likes films so many standard deviations above its mean utility, and dislikes those so
-many below; to what lies between it is indifferent, and may well watch it again."""
-
-_CONTEXTS: Final = (
-    "Hi! I'm looking for a film. I loved {}.",
-    "Hello, can you recommend something? I'm a fan of {}.",
-    "Hey, what should I watch? I enjoyed {}.",
-)
 
 
 class SampleWorld:
@@ -76,7 +38,7 @@ class SampleWorld:
 
     def __init__(self) -> None:
         self.catalog = _read_catalog()
-        self._seekers = _Seekers(self.catalog)
+        self._seekers = InventedSeekers(self.catalog)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -131,7 +93,7 @@ class SampleWorld:
 class SampleTasks(Sequence[Task]):
     """The seekers of a split, made on access."""
 
-    def __init__(self, seekers: _Seekers, split: Split) -> None:
+    def __init__(self, seekers: InventedSeekers, split: Split) -> None:
         self._seekers = seekers
         self._split = split
 
@@ -150,102 +112,9 @@ class SampleTasks(Sequence[Task]):
     def __iter__(self) -> Iterator[Task]:
         return (self[i] for i in range(len(self)))
 
-    def take(self, numbers: Sequence[int]) -> list[Task]:
+    def take(self, numbers: Sequence[int]) -> TaskColumns:
         """Several seekers at once, which is cheaper than one by one."""
-        return self._seekers.make(self._split, numbers)
-
-
-class _Seekers:
-    """Draws seekers."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-        n = len(catalog)
-        by_kind = [np.flatnonzero(catalog.facet_kinds == kind) for kind in range(len(FACET_KINDS))]
-        # How often a facet is drawn follows how many films have it, as people's favourites do.
-        counts = np.bincount(catalog.facet_ids, minlength=catalog.n_facets).astype(np.float64)
-        self._facets = by_kind
-        self._facet_odds = [np.array(_starts(counts[of_kind])) for of_kind in by_kind]
-        odds = catalog.popularity.astype(np.float64)
-        self._film_odds = np.array(_starts(odds))
-        log_odds = np.log(odds)
-        self._popular_part = (_POPULAR_PART * (log_odds - log_odds.mean()) / log_odds.std()).astype(np.float32)
-        # Dense facet × item values: a seeker's utilities are the sum of the few rows that it cares about.
-        self._values = np.zeros((catalog.n_facets + 1, n), np.float32)
-        self._values[catalog.facet_table, np.arange(n)[:, None]] = catalog.facet_values
-
-    def make(self, split: Split, numbers: Sequence[int]) -> list[Task]:
-        n = len(self._catalog)
-        draws = np.empty((len(numbers), n + len(_DRAWN_KINDS) + SEEN_DRAWS + 1), np.float32)
-        for row, number in zip(draws, numbers, strict=True):
-            fill_uniforms(row, derived_key("sample", TASTE_VERSION, split, number))
-        tastes = self._tastes(draws[:, n : n + len(_DRAWN_KINDS)])
-        own = (draws[:, :n] - np.float32(0.5)) * np.float32(_OWN_PART * np.sqrt(12.0))  # standard deviation _OWN_PART
-        utility = own + self._popular_part
-        cares = [(np.array(list(taste)), np.array(list(taste.values()), np.float32)) for taste in tastes]
-        for i, (facets, weights) in enumerate(cares):
-            utility[i] += weights @ self._values[facets]
-        seen = np.searchsorted(self._film_odds, draws[:, -1 - SEEN_DRAWS : -1], side="right") - 1
-        at = np.arange(len(numbers))[:, None]
-        unseen = utility.copy()
-        unseen[at, seen] = -np.inf
-        top = np.empty((len(numbers), TARGETS + 1), np.int64)
-        top_utility = np.empty(top.shape, np.float32)
-        for place in range(TARGETS + 1):  # for so few, cheaper than sorting
-            top[:, place] = unseen.argmax(axis=1)
-            top_utility[:, place] = unseen[at[:, 0], top[:, place]]
-            unseen[at[:, 0], top[:, place]] = -np.inf
-        # The bars lie half-way between two films, so that no rounding can move a film across.
-        bars = ((top_utility[:, TARGETS - 1] + top_utility[:, TARGETS]) / 2).tolist()
-        means = row_sum(utility)[:, None] / n
-        spreads = np.sqrt(row_sum(utility * utility)[:, None] / n - means * means)
-        like_bars = np.minimum(means[:, 0] + GOOD_WORD * spreads[:, 0], bars).tolist()
-        # What was seen, best first. One film may stand there twice, next to itself.
-        seen_utility = utility[at, seen]
-        order = np.lexsort((seen, -seen_utility), axis=1)
-        seen, seen_utility = seen[at, order], seen_utility[at, order]
-        middling = _MIDDLING * spreads
-        n_liked = (seen_utility > means + middling).sum(axis=1).clip(_FAVOURITES).tolist()
-        n_not_disliked = (seen_utility >= means - middling).sum(axis=1).clip(_FAVOURITES).tolist()
-        tasks = []
-        for i, number in enumerate(numbers):
-            taste = Taste(*cares[i], utility[i], bars[i], like_bars[i])
-            likes = tuple(dict.fromkeys(seen[i, : n_liked[i]].tolist()))
-            dislikes = tuple(dict.fromkeys(seen[i, n_not_disliked[i] :].tolist()))
-            favourites = likes[:_FAVOURITES]
-            profile = Profile(likes, dislikes, taste)
-            targets = tuple(top[i, :TARGETS].tolist())
-            opening = self._opening(favourites, draws.item(i, -1))
-            tasks.append(Task(f"sample/{split}/{number}", split, (opening,), profile, targets))
-        return tasks
-
-    def _tastes(self, draws: FloatArray) -> list[dict[int, float]]:
-        """For each seeker, the facets that it cares about, and how much, best liked first.
-
-        A facet drawn twice keeps the weight of its first draw.
-        """
-        columns = []
-        for place, kind in enumerate(_DRAWN_KINDS):
-            of_kind = np.searchsorted(self._facet_odds[kind], draws[:, place], side="right") - 1
-            columns.append(self._facets[kind][of_kind])
-        tastes: list[dict[int, float]] = []
-        for facets in np.stack(columns, axis=1).tolist():
-            taste: dict[int, float] = {}
-            for facet, weight in zip(facets, _DRAWN_WEIGHTS, strict=True):
-                taste.setdefault(facet, weight)
-            tastes.append(taste)
-        return tastes
-
-    def _opening(self, favourites: tuple[int, ...], draw: float) -> Message:
-        names = self._catalog.names
-        text = _CONTEXTS[int(draw * len(_CONTEXTS))].format(" and ".join([names[item] for item in favourites]))
-        return Message("user", text, favourites)
-
-
-def _starts(counts: NDArray[np.float64]) -> list[float]:
-    """Where each outcome begins in [0, 1), for outcomes as likely as `counts`."""
-    total = np.cumsum(counts / counts.sum())
-    return [0.0, *total[:-1].tolist()]
+        return self._seekers.draw(self._split, numbers)
 
 
 def _read_catalog() -> Catalog:

@@ -14,9 +14,9 @@ from crs_gym.lm.wheels import WHEELS, carried_by
 
 need_transformers()
 
-from crs_agents.retriever.encoder import MAX_TOKENS, SentenceEncoder  # noqa: E402
 from crs_agents.retriever.encodings import cached_encodings  # noqa: E402
 from crs_agents.retriever.reduction import fit_reduction  # noqa: E402
+from crs_gym.lm.sentence_encoder import MAX_TOKENS, SentenceEncoder  # noqa: E402
 
 TEXTS = ["I love comedy", "a war movie?", "", "I love comedy!", "something good that you have seen", "drama " * 200]
 

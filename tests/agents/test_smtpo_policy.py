@@ -92,7 +92,7 @@ def test_a_prompt(sample: World) -> None:
     lines = piece.splitlines()
     assert lines[1:4] == ["User: Something scary; <think>", "Recommender: Well.", f"User: Like {names[3]}"]
     assert [line[-3:] for line in lines[4:]] == [" #1", " #2"]
-    assert all(line.endswith(("; fit 9", "; fit 4")) for line in lines[4:])
+    assert all(line.endswith(("; fit 9 #1", "; fit 9 #2", "; fit 4 #1", "; fit 4 #2")) for line in lines[4:])
     assert "fit" not in made(sample, n=2, fit=False).pieces([observe(*messages)])[0]
 
 

@@ -107,7 +107,6 @@ def test_unusable_actions_of_a_vector(bad: Any) -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "message"),
     [
-        ("encode", "minilm", "not here yet: use encode='belief'"),
         ("encode", "words", "must be one of belief"),
         ("n_candidates", 0, "must be a whole number from 1"),
         ("n_candidates", 2.0, "must be a whole number from 1"),

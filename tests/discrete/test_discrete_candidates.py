@@ -149,4 +149,5 @@ def test_likeness_by_definition(monkeypatch: pytest.MonkeyPatch) -> None:
     likeness = Likeness(catalog)
     beyond = np.where(unit > 0, unit - catalog.popular_centroid, 0)
     for items in ([5, 5, 1], [2, 3], [1, 4, 7, 9], [9]):  # more than are kept, too
-        assert likeness.of(np.array(items)) == pytest.approx(np.pad(beyond[items] @ unit.T, ((0, 0), (0, 1))), abs=1e-6)
+        wanted = np.pad(beyond[items] @ unit.T, ((0, 0), (0, 1)))
+        assert np.stack(likeness.of(np.array(items))) == pytest.approx(wanted, abs=1e-6)

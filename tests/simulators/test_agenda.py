@@ -18,6 +18,7 @@ from crs_gym.simulator import Seeker, load_simulator
 from crs_gym.task import Profile, Task, Taste
 from crs_gym.turns import AgentTurn, AgentTurns, Decision, UserTurn, UserTurns
 from crs_gym.worlds import load_world
+from crs_gym.worlds.batch import Profiles
 from crs_simulators.agenda import AgendaSimulator
 from crs_simulators.agenda.taste import TOLD_PER_KIND, Tastes
 from crs_simulators.agenda.wording import _ANSWERS, _FAREWELLS, _NO_PREFERENCE, _REACTIONS, Reaction
@@ -362,7 +363,7 @@ def test_no_rounding_moves_an_item_across_a_bar() -> None:
     tastes = Tastes(catalog, 1)
     for _ in range(20):
         likes = tuple(rng.choice(1024, 3, replace=False).tolist())
-        tastes.seat(0, Profile(likes=likes))
+        tastes.seat(np.array([0]), Profiles.of([Profile(likes=likes)], catalog.n_facets))
         items = np.array([item for item in range(1024) if item not in likes])
         accepted = tastes.utility(np.array([0]), items[None])[0] >= tastes.bar[0]
         by_facets: dict[tuple[int, ...], set[bool]] = {}

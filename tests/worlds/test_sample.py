@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from crs_gym.catalog import FACET_KINDS
 from crs_gym.errors import WorldError
 from crs_gym.task import SPLITS, Split
-from crs_gym.worlds.sample import HELD_OUT, TARGETS, TRAIN_SESSIONS, UNLIMITED, SampleWorld
+from crs_gym.worlds.invented import TARGETS
+from crs_gym.worlds.sample import HELD_OUT, TRAIN_SESSIONS, UNLIMITED, SampleWorld
 
 WORLD = SampleWorld()
 CATALOG = WORLD.catalog

@@ -1,6 +1,6 @@
 """`dual-view`: a retriever with a semantic and a collaborative view of the dialogue (SMTPO, arXiv 2604.03671).
 
-encoder.py, encodings.py   sentences as vectors, kept in the cache
+encodings.py               sentences as vectors, kept in the cache
 documents.py, contexts.py  what is read of items and of dialogues
 signals.py, leave_one_out  scores that are counted: EASE^R, stated facets, likeness
 network.py                 the two views, cross-attention, the score of an item

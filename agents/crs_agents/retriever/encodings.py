@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 from filelock import FileLock
 
-from crs_agents.retriever.encoder import Encodings, Progress, SentenceEncoder
 from crs_gym.cache_folder import cache_folder
 from crs_gym.errors import WeightsError
+from crs_gym.lm.sentence_encoder import Encodings, Progress, SentenceEncoder
 
 _DIGEST: Final = 32
 """Bytes of the checksum at the end of a file."""

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from crs_agents.retriever.encoder import Encodings
+from crs_gym.lm.sentence_encoder import Encodings
 from crs_gym.numeric import DoubleArray, FloatArray, as_float32
 from crs_gym.randomness import derived_key, generator
 

@@ -12,7 +12,6 @@ from torch.nn.functional import log_softmax
 
 from crs_agents.retriever.contexts import MESSAGES, ContextReader
 from crs_agents.retriever.documents import item_documents
-from crs_agents.retriever.encoder import SentenceEncoder
 from crs_agents.retriever.encodings import cached_encodings
 from crs_agents.retriever.ensemble import Ensemble
 from crs_agents.retriever.saved import SavedRetriever, load_retriever
@@ -20,6 +19,7 @@ from crs_agents.retriever.signals import Signals
 from crs_agents.retriever.training import inputs_of
 from crs_gym.agent import Observation
 from crs_gym.catalog import Catalog
+from crs_gym.lm.sentence_encoder import SentenceEncoder
 from crs_gym.numeric import FloatArray, as_float32
 from crs_gym.worlds.world import World
 

@@ -14,7 +14,6 @@ import torch
 from crs_agents.retriever.contexts import ContextReader
 from crs_agents.retriever.curve import draw_losses
 from crs_agents.retriever.documents import DOCUMENT_VERSION, item_documents
-from crs_agents.retriever.encoder import SentenceEncoder
 from crs_agents.retriever.encodings import cached_encodings
 from crs_agents.retriever.examples import Examples, make_examples, without_own_dialogue
 from crs_agents.retriever.network import NetworkShape
@@ -27,6 +26,7 @@ from crs_agents.retriever.training import Corpus, Schedule, recall, target_place
 from crs_agents.retriever.watching import Watching
 from crs_gym.errors import TrainingError
 from crs_gym.lm.allocator import keep_freed_memory
+from crs_gym.lm.sentence_encoder import SentenceEncoder
 from crs_gym.lm.weights import find_weights, weights_revision
 from crs_gym.trainer import training_folder
 from crs_gym.worlds import load_world

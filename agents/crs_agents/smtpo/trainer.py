@@ -132,4 +132,4 @@ class SmtpoTraining:
         return OWN_RETRIEVER if (self.out / OWN_RETRIEVER).is_dir() or self.stage == "all" else "ease"
 
 
-SMTPO: Final = TrainerEntry(SmtpoTraining, "the recommender that reasons: retriever, fine-tuning, learning from users")
+SMTPO: Final = TrainerEntry(SmtpoTraining, "the recommender that reasons: fine-tuned, then taught by users")

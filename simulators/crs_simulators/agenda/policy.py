@@ -8,11 +8,13 @@ from typing import Any, Final
 import numpy as np
 
 from crs_gym.catalog import FACET_KINDS, NO_ITEM, Catalog
-from crs_gym.numeric import IntArray, at_place, column, listed, pick
+from crs_gym.episodes import Seekers
+from crs_gym.numeric import IntArray, at_place, column, listed, pick, plain
 from crs_gym.questions import NO_QUESTION
 from crs_gym.randomness import fill_uniforms
 from crs_gym.simulator import Seeker
 from crs_gym.turns import AgentTurns, Decision, UserTurns
+from crs_gym.worlds.batch import Profiles
 from crs_simulators.agenda.taste import NO_FACET, Tastes
 from crs_simulators.agenda.wording import Opening, Reaction, Words
 
@@ -79,7 +81,7 @@ class AgendaSimulator:
         self._turn = np.zeros(num_dialogues, np.int64)
         self._patience = np.zeros(num_dialogues, np.int64)
         self._told = np.zeros((num_dialogues, len(FACET_KINDS) + 1), np.int64)  # the last kind: no question
-        self._likes: list[tuple[int, ...]] = [()] * num_dialogues
+        self._favourite = np.full(num_dialogues, NO_ITEM, np.int64)
 
     @property
     def revision(self) -> str:
@@ -88,37 +90,39 @@ class AgendaSimulator:
 
     def reset(self, rows: IntArray, seekers: Sequence[Seeker]) -> None:
         """Put a new seeker into each of `rows`."""
-        for row, seeker in zip(rows.tolist(), seekers, strict=True):
-            fill_uniforms(self._noise[row], seeker.key)
-            self._tastes.seat(row, seeker.profile)
-            self._likes[row] = seeker.profile.likes
-        self._turn[rows] = 0
-        self._told[rows] = 0
-        self._patience[rows] = self._mean_patience - 1 + (self._noise[rows, 0, _WRONG] * 3).astype(np.int64)
+        seekers = Seekers.of(seekers)
+        profiles = Profiles.of(seekers.profiles, self._catalog.n_facets)
+        self._tastes.seat(rows, profiles)
+        noise = np.empty((len(rows), *self._noise.shape[1:]), np.float32)
+        fill_uniforms(noise, seekers.keys)
+        # One seeker on plain numbers, many in columns: see `crs_gym.numeric`.
+        row, draw, likes = plain(rows, noise[:, 0, _WRONG], profiles.likes)
+        self._noise[row] = noise
+        self._favourite[row] = likes.T[0] if len(likes.T) else NO_ITEM
+        self._turn[row] = 0
+        self._told[row] = 0
+        self._patience[row] = self._mean_patience - 1 + (draw * 3).astype(np.int64)
 
     def open(self, rows: IntArray) -> UserTurns:
         """A greeting, with a film that the seeker likes where it knows one."""
-        likes = [self._likes[row] for row in rows.tolist()]
+        items = self._favourite[rows]
         draws = self._noise[rows, 0, _WORDS].tolist()
-        words = [Opening(self._catalog, liked, draw) for liked, draw in zip(likes, draws, strict=True)]
+        words = [Opening(self._catalog, item, draw) for item, draw in zip(items.tolist(), draws, strict=True)]
         return UserTurns(
             decision=np.zeros(len(rows), np.int8),
             accepted=np.full(len(rows), NO_ITEM, np.int64),
             said=lambda i: words[i].said(),
-            volunteered=np.array([[liked[0] if liked else NO_ITEM] for liked in likes], np.int64),
+            volunteered=items[:, None],
         )
 
     def reply(self, rows: IntArray, turns: AgentTurns) -> UserTurns:
         """Decide for every row; words follow when they are read."""
-        asked = turns.asked()
-        if len(rows) == 1:
-            choice = self._choose(rows[0], turns.items[0], asked[0], turns.understood[0])
-        else:
-            choice = self._choose(rows, turns.items, asked, turns.understood)
-        item, reaction, kind, answer, accepts, leaves, noise = choice
+        # One seeker on plain numbers, many in columns: see `crs_gym.numeric`.
+        row, items, asked, understood = plain(rows, turns.items, turns.asked(), turns.understood)
+        item, reaction, kind, answer, accepts, leaves, noise = self._choose(row, items, asked, understood)
         words = Words(
             catalog=self._catalog,
-            liking=self._tastes.liking(rows, column(item)),
+            liking=self._tastes.liking(row, item).reshape(len(rows), -1),
             reaction=listed(reaction),
             item=listed(item),
             asked=listed(kind),
@@ -134,7 +138,7 @@ class AgendaSimulator:
         )
 
     def _choose(self, row: Any, items: IntArray, asked: Any, understood: Any) -> tuple[Any, ...]:
-        """What the users of `n` rows do; of one row, on plain numbers (see `crs_gym.numeric`).
+        """What the users of `n` rows do.
 
         Args:
             row: `(n,)` the rows.

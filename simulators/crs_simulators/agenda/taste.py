@@ -8,10 +8,13 @@ from typing import Any, Final
 import numpy as np
 
 from crs_gym.catalog import FACET_KINDS, NO_ITEM, Catalog
-from crs_gym.numeric import FloatArray, IntArray, as_float32, row_sum
+from crs_gym.numeric import FloatArray, IntArray, as_float32, cells, plain, put_cells, row_sum
 from crs_gym.task import Profile
+from crs_gym.worlds.batch import Profiles, TasteColumns
 
 NO_FACET: Final = -1
+NO_KIND: Final = -1
+_ALL_KINDS: Final = np.arange(len(FACET_KINDS))
 TOLD_PER_KIND: Final = 3
 """How many facets of a kind a seeker can name, its favourites first."""
 
@@ -47,6 +50,7 @@ class Tastes:
         self.favourites = np.full((n, len(FACET_KINDS) + 1, TOLD_PER_KIND + 1), NO_FACET, np.int64)
         """`(N, kinds + 1, TOLD_PER_KIND + 1)` liked facets, best first, padded with `NO_FACET`. The last kind (that "no
         question", -1, looks up) and the last place (behind all that can be told) hold `NO_FACET` only."""
+        self._kinds = np.append(catalog.facet_kinds, NO_KIND)
         self._exact = False  # some seeker has a true taste: all are looked up in `_utility` from then on
         self._estimated: set[int] = set()
         self._weights = np.zeros((n, catalog.n_facets + 1), np.float32)
@@ -55,48 +59,61 @@ class Tastes:
         self._sample_facets = catalog.facet_table[self._sample]
         self._sample_values = catalog.facet_values[self._sample]
 
-    def seat(self, row: int, profile: Profile) -> None:
-        """Put a seeker into a row."""
-        seen = self.seen[row]
-        seen[:] = NOT_SEEN
-        seen[NO_ITEM] = NOTHING
-        seen[list(profile.likes)] = SEEN_LIKED
-        seen[list(profile.dislikes)] = SEEN_DISLIKED
-        if profile.taste is None:
-            self._estimate(row, profile)
-            self._estimated.add(row)
-            if self._exact:
-                self._look_up(row)
+    def seat(self, rows: IntArray, profiles: Profiles) -> None:
+        """Put seekers into `rows`."""
+        # One seeker on plain numbers, many in columns: see `crs_gym.numeric`.
+        row, likes, dislikes = plain(rows, profiles.likes, profiles.dislikes)
+        self.seen[row] = NOT_SEEN
+        put_cells(self.seen, row, likes, SEEN_LIKED)
+        put_cells(self.seen, row, dislikes, SEEN_DISLIKED)
+        self.seen[row, NO_ITEM] = NOTHING
+        self.favourites[row] = NO_FACET
+        if profiles.tastes is not None:
+            self._know(rows, profiles.likes, profiles.dislikes, profiles.tastes)
             return
-        self._estimated.discard(row)
+        for place, profile in enumerate(profiles):
+            if profile.taste is not None:
+                taste = TasteColumns.of([profile.taste], self._catalog.n_facets)
+                alone = slice(place, place + 1)
+                self._know(rows[alone], profiles.likes[alone], profiles.dislikes[alone], taste)
+                continue
+            one = int(rows[place])
+            self._estimate(one, profile)
+            self._estimated.add(one)
+            if self._exact:
+                self._look_up(one)
+
+    def utility(self, row: Any, items: IntArray) -> FloatArray:
+        """`(n, k)` float32, how much `(n,)` seekers like each item; `-inf` for seen ones and `NO_ITEM`."""
+        if self._exact:
+            return as_float32(cells(self._utility, row, items))
+        weights = cells(self._weights, row, self._catalog.slate_facets[items])
+        utility = as_float32(row_sum(weights * self._catalog.slate_values[items]))
+        utility[cells(self.seen, row, items) != NOT_SEEN] = -np.inf
+        return utility
+
+    def liking(self, row: Any, item: Any) -> FloatArray:
+        """`(n, widest)` float32, how much `(n,)` seekers like each facet of one item each; 0 for `NO_ITEM`."""
+        return as_float32(cells(self._weights, row, self._catalog.slate_facets[item]))
+
+    def _know(self, rows: IntArray, likes: IntArray, dislikes: IntArray, tastes: TasteColumns) -> None:
+        """True tastes."""
+        self._estimated.difference_update(rows.tolist())
         if not self._exact:
             self._exact = True
             self._utility = np.full((len(self.bar), len(self._catalog) + 1), -np.inf, np.float32)
             for other in self._estimated:
                 self._look_up(other)
-        taste = profile.taste
-        self._utility[row, :-1] = taste.utility
-        self._utility[row, [*profile.likes, *profile.dislikes]] = -np.inf
-        self.bar[row], self.like_bar[row] = taste.bar, taste.like_bar
-        weights = self._weights[row]
-        weights.fill(0.0)
-        weights[taste.facets] = taste.weights
-        self._remember(row, taste.facets.tolist(), taste.weights.tolist())
-
-    def utility(self, row: Any, items: IntArray) -> FloatArray:
-        """`(n, k)` float32, how much `(n,)` seekers like each item; `-inf` for seen ones and `NO_ITEM`."""
-        at = row[:, None] if items.ndim > 1 else row
-        if self._exact:
-            return as_float32(self._utility[at, items])
-        facets = self._catalog.slate_facets[items]
-        weights = self._weights[at[:, None] if items.ndim > 1 else at, facets]
-        utility = as_float32(row_sum(weights * self._catalog.slate_values[items]))
-        utility[self.seen[at, items] != NOT_SEEN] = -np.inf
-        return utility
-
-    def liking(self, rows: IntArray, items: IntArray) -> FloatArray:
-        """`(n, widest)` float32, how much the seekers of `rows` like each facet of one item each; 0 for `NO_ITEM`."""
-        return as_float32(self._weights[rows[:, None], self._catalog.slate_facets[items]])
+        row, likes, dislikes, facets, weights, bar, like_bar = plain(
+            rows, likes, dislikes, tastes.facets, tastes.weights, tastes.bar, tastes.like_bar
+        )
+        self._utility[row, :-1] = tastes.utility
+        put_cells(self._utility, row, likes, -np.inf)  # and so is that of NO_ITEM
+        put_cells(self._utility, row, dislikes, -np.inf)
+        self.bar[row], self.like_bar[row] = bar, like_bar
+        self._weights[row] = 0.0
+        put_cells(self._weights, row, facets, weights)
+        self._remember(row, facets, weights)
 
     def _look_up(self, row: int) -> None:
         """Write the estimated utilities where true ones stand, for worlds with seekers of both kinds."""
@@ -123,18 +140,22 @@ class Tastes:
         bars = np.maximum(np.partition(utility, places)[places] - _ROUNDING, np.finfo(np.float32).eps)
         self.like_bar[row], self.bar[row] = bars
         own = own[np.argsort(-weights[own], kind="stable")]
-        self._remember(row, own.tolist(), weights[own].tolist())
+        self._remember(row, own, weights[own])
 
-    def _remember(self, row: int, facets: Sequence[int], weights: Sequence[float]) -> None:
-        """Keep what the seeker can say about facets; they come best liked first."""
-        favourites = self.favourites[row]
-        favourites.fill(NO_FACET)
+    def _remember(self, row: Any, facets: IntArray, weights: FloatArray) -> None:
+        """Keep what seekers can say about facets: of `(n,)` rows `(n, m)`, best liked first; or of one row `(m,)`."""
+        if facets.ndim == 1:
+            self._remember_one(self.favourites[row], facets.tolist(), weights.tolist())
+            return
+        told = (self._kinds[facets][..., None] == _ALL_KINDS) & (weights > 0)[..., None]  # (n, m, kinds)
+        rank = np.cumsum(told, axis=1)
+        at, place, kind = np.nonzero(told & (rank <= TOLD_PER_KIND))
+        self.favourites[row[at], kind, rank[at, place, kind] - 1] = facets[at, place]
+
+    def _remember_one(self, favourites: IntArray, facets: Sequence[int], weights: Sequence[float]) -> None:
         filled = [0] * len(FACET_KINDS)
         kinds = self._catalog.facet_kind_list
         for facet, weight in zip(facets, weights, strict=True):
-            if weight <= 0:
-                break
-            kind = kinds[facet]
-            if filled[kind] < TOLD_PER_KIND:
+            if weight > 0 and filled[kind := kinds[facet]] < TOLD_PER_KIND:
                 favourites[kind, filled[kind]] = facet
                 filled[kind] += 1

@@ -111,18 +111,17 @@ def _pick(choices: tuple[str, ...], draw: float) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Opening:
-    """The first words of one seeker."""
+    """The first words of one seeker, who likes `item` (`NO_ITEM`: it knows none)."""
 
     catalog: Catalog
-    likes: tuple[int, ...]
+    item: int
     draw: float
 
     def said(self) -> tuple[str, tuple[int, ...]]:
         """The words, and the items that they name."""
-        if not self.likes:
+        if self.item == NO_ITEM:
             return _pick(_BARE_OPENINGS, self.draw), ()
-        item = self.likes[0]
-        return _pick(_OPENINGS, self.draw).format(item=self.catalog.names[item]), (item,)
+        return _pick(_OPENINGS, self.draw).format(item=self.catalog.names[self.item]), (self.item,)
 
 
 @dataclass(slots=True, eq=False)
