@@ -65,9 +65,9 @@ class Episodes(Sequence[Episode]):
         self.tasks = columns = TaskColumns.of(tasks)
         self.seeds = [seed for seed, _ in numbers]
         self.numbers = [number for _, number in numbers]
-        # It must not refer to `self`: big columns would then wait for the garbage collector.
-        made = OnDemand(len(numbers), lambda i: Episode(columns[i], *numbers[i], (columns, i)))
-        self._single = made if single is None else single
+        if single is None:  # must not refer to `self`: big columns would then wait for the garbage collector
+            single = OnDemand(len(numbers), lambda i: Episode(columns[i], *numbers[i], (columns, i)))
+        self._single = single
 
     @classmethod
     def of(cls, episodes: Sequence[Episode]) -> Episodes:

@@ -169,7 +169,7 @@ def test_users_of_recorded_worlds(world: str, simulator: str, request: pytest.Fi
 # ---------------------------------------------------------------- recommenders and worlds
 
 
-TRAINED = {"dual-view", "smtpo"}
+TRAINED = {"dual-view", "smtpo", "maskable-ppo", "ppo", "dqn", "recurrent-ppo"}
 """Agents that need a folder of weights: checked with small ones in `tests/agents/`."""
 
 

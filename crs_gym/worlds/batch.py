@@ -22,6 +22,8 @@ T = TypeVar("T")
 class OnDemand(Sequence[T], Generic[T]):
     """`n` values, each made when it is first asked for."""
 
+    __slots__ = ("_made", "_make", "_n")
+
     def __init__(self, n: int, make: Callable[[int], T]) -> None:
         self._n = n
         self._make = make
@@ -36,7 +38,8 @@ class OnDemand(Sequence[T], Generic[T]):
     def __getitem__(self, i: slice) -> Sequence[T]: ...
     def __getitem__(self, i: int | slice) -> T | Sequence[T]:
         if isinstance(i, slice):
-            return [self[place] for place in range(self._n)[i]]
+            places = range(self._n)[i]
+            return OnDemand(len(places), lambda place: self[places[place]])
         if i not in self._made:
             i = range(self._n)[i]  # an IndexError where there is none
         if i not in self._made:
