@@ -65,7 +65,7 @@ def plain(rows: IntArray, *columns: Any) -> Sequence[Any]:
     return [values[0] for values in (rows, *columns)] if len(rows) == 1 else (rows, *columns)
 
 
-def cells(table: NDArray[Any], rows: Any, columns: Any) -> NDArray[Any]:
+def cells(table: NDArray[Any], rows: Any, columns: Any) -> Any:
     """`(n, …)` columns of `(n,)` rows of a table; of one row, `(…)` columns."""
     if isinstance(rows, np.ndarray):
         return table[_beside(rows, columns), columns]

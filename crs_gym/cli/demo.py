@@ -24,12 +24,24 @@ AGENTS: Final = (
     "prober",
 )
 
+RETRIEVER: Final = "--networks 1 --epochs 2 --episodes 1500"
+SMTPO: Final = (
+    "--n 6 --listed 3 --sft.episodes 150 --sft.turns 2 --sft.updates 24 --sft.batch-size 4 --sft.learning-rate 1e-3 "
+    "--sft.valid-episodes 0 --grpo.updates 4 --grpo.users 3 --grpo.members 4 --grpo.accumulate 4 "
+    "--grpo.learning-rate 1e-4"
+)
+"""A training in minutes: it shows the line from lessons to users, and is far too short to be good."""
+
+LEARNED_TASKS: Final = 40
+"""Seekers whom the trained policies meet."""
+
 
 @dataclass(frozen=True)
 class Demo(Plain):
     """Let every agent talk with simulated seekers, and write a report.
 
-    Plays on CRS-Sample-v0, with and without feedback. Needs no network.
+    Plays on CRS-Sample-v0, with and without feedback; then trains a small language model to recommend, from a retriever
+    and lessons to multi-turn GRPO, and compares its stages. Needs no network.
     """
 
     out: Path = Path("runs/demo")
@@ -38,6 +50,8 @@ class Demo(Plain):
     """How many seekers each agent meets."""
     seed: int = 0
     """Keys seekers and noise."""
+    learn: bool = True
+    """Whether a policy is trained, too: about five minutes on two cores. Needs the extra llm and SmolLM2's weights."""
 
     def run(self) -> int:
         """Play a dialogue to read, evaluate, report."""
@@ -76,6 +90,52 @@ class Demo(Plain):
             if simulator == "agenda":
                 print_results(results)
             runs.append(run)
-        page = write_report(runs, self.out / "report.html")
+        trained = self._learn() if self.learn else None
+        if trained is not None:
+            runs.append(self.out / "learned")
+        page = write_report(runs, self.out / "report.html", trainings=[] if trained is None else [trained])
         print(f"\nReport, to be opened in any browser: {page.resolve()}")
         return 0
+
+    def _learn(self) -> Path | None:
+        """Train a policy in `out` and evaluate its stages; the folder of the training, `None` where it cannot be."""
+        import shutil
+        from importlib.util import find_spec
+
+        from crs_gym.cli.train import parse_training
+        from crs_gym.errors import WeightsError
+        from crs_gym.evaluation import evaluate
+        from crs_gym.evaluation.tables import print_results
+        from crs_gym.rollout import config_of
+
+        missing = [name for name in ("torch", "transformers", "trl", "peft") if find_spec(name) is None]
+        if missing:
+            print(f'\nNo policy is trained: {missing[0]} is not installed. Way out: pip install "crs-gym[llm]"')
+            return None
+        policy, run = self.out / "smtpo", self.out / "learned"
+        for earlier in (policy, run):
+            if (earlier / "run.json").exists() or any(earlier.glob("*/settings.json")):
+                shutil.rmtree(earlier)
+        print("\nA small language model learns to recommend:\n")
+        try:
+            for command in (
+                f"retriever --world sample --out {policy / 'retriever'} {RETRIEVER}",
+                f"smtpo --env CRS-Sample-v0 --out {policy} --stage sft {SMTPO}",
+                f"smtpo --env CRS-Sample-v0 --out {policy} --stage grpo {SMTPO}",
+            ):
+                print(f"$ crs-gym train {command}", flush=True)
+                parse_training([*command.split(), "--seed", str(self.seed)]).run()
+        except WeightsError as error:
+            print(f"\nNo policy is trained: {error}")
+            return None
+        results = evaluate(
+            config_of("CRS-Sample-v0"),
+            (f"dual-view:{policy / 'retriever'}", f"smtpo:{policy / 'sft'}", f"smtpo:{policy}"),
+            tasks=min(self.tasks, LEARNED_TASKS),
+            seed=self.seed,
+            baseline=f"dual-view:{policy / 'retriever'}",
+            out=run,
+            progress=True,
+        )
+        print_results(results)
+        return policy

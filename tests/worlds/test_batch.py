@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from crs_gym.episodes import Episodes
 from crs_gym.game import Game
 from crs_gym.randomness import derived_key, derived_keys, episode_key, fill_uniforms, generator
 from crs_gym.simulator import load_simulator
+from crs_gym.task import Message, Profile, Task
 from crs_gym.worlds.batch import OnDemand, Profiles, TaskColumns
 from crs_gym.worlds.invented import _Odds
 from crs_gym.worlds.sample import SampleWorld
@@ -23,6 +25,7 @@ from crs_gym.worlds.sample import SampleWorld
 WORLD = SampleWorld()
 CATALOG: Catalog = WORLD.catalog
 NUMBERS = (7, 0, 12, 7, 1999)
+HELLO = Message("user", "Hello!")
 
 
 def without_padding(row: Any) -> list[int]:
@@ -56,6 +59,38 @@ def test_columns_are_what_single_tasks_hold() -> None:
             assert (tastes.bar[i], tastes.like_bar[i]) == (np.float32(taste.bar), np.float32(taste.like_bar))
 
 
+def test_a_slice_of_columns_is_what_was_drawn_there() -> None:
+    drawn = WORLD.tasks("test").take(NUMBERS)
+    part, same = drawn[1:3], WORLD.tasks("test").take(NUMBERS[1:3])
+    assert len(part) == len(part.profiles) == 2
+    assert part.task_ids == same.task_ids
+    assert part.targets == same.targets
+    assert part[1] is drawn[2]
+    assert part.profiles[1] is drawn.profiles[2]
+    assert isinstance(part.profiles, Profiles)
+    assert isinstance(same.profiles, Profiles)
+    for a, b in ((part, same), (part.profiles, same.profiles), (part.told, same.told)):
+        assert same_columns(a, b)
+    assert same_columns(part.profiles.tastes, same.profiles.tastes)
+    assert np.shares_memory(part.target_items, drawn.target_items)
+
+
+def same_columns(a: Any, b: Any) -> bool:
+    columns = [(getattr(a, field.name), getattr(b, field.name)) for field in fields(a)]
+    arrays = [pair for pair in columns if isinstance(pair[0], np.ndarray)]
+    assert arrays
+    return all(np.array_equal(one, other) for one, other in arrays)
+
+
+def test_a_slice_knows_who_is_silent() -> None:
+    tasks = [Task(f"t/{i}", "train", said, Profile(), (i,)) for i, said in enumerate([(), (HELLO,), (), (HELLO,)])]
+    columns = TaskColumns.of(tasks)
+    assert columns.silent == [0, 2]
+    assert columns[1:].silent == [1]
+    assert columns[1:2].silent == []
+    assert list(columns[2:]) == tasks[2:]
+
+
 def test_what_the_context_tells_is_what_a_reader_reads() -> None:
     drawn = WORLD.tasks("train").take(range(200))
     _, reader = load_source("ease", WORLD, 1, lambda row: pytest.fail(f"row {row} is observed"))
@@ -79,18 +114,22 @@ def test_an_engine_is_reset_alike_by_columns_and_by_single_episodes(width: int) 
     """Seekers are seated on plain numbers alone, in columns together, and one by one where their tasks are."""
     numbers = [(seed, 3) for seed in range(width)]
     states = []
-    for single in (False, True):
+    for way in ("columns", "taken from columns", "alone"):
         game = Game(EnvConfig(world=WORLD, simulator="agenda"), num_dialogues=width)
         drawn = WORLD.tasks("train").take([derived_key("t", seed) % 10_000 for seed, _ in numbers])
         both = Episodes(drawn, numbers)
-        game.engine.reset(game.engine.all_rows, list(both) if single else both)
+        alone = [Episode(one.task, one.seed, one.episode) for one in both]
+        episodes = {"columns": both, "taken from columns": list(both), "alone": alone}[way]
+        game.engine.reset(game.engine.all_rows, episodes)
         assert game.engine.targets(0) == game.engine.task(0).targets
-        assert (game.engine.context_told(game.engine.all_rows) is None) == single
+        cut = way == "taken from columns" and width == 1
+        assert (game.engine.context_told(game.engine.all_rows) is not None) == (way == "columns" or cut)
         states.append(state_of(game.engine))
-    for a, b in zip(*states, strict=True):
+    for a, *others in zip(*states, strict=True):
         if a.dtype != object:
-            assert a.shape == b.shape
-            assert (a == b).all()
+            for b in others:
+                assert a.shape == b.shape
+                assert (a == b).all()
 
 
 def test_rows_of_one_seeker_and_of_many_agree() -> None:
@@ -127,7 +166,9 @@ def test_made_on_demand_and_once() -> None:
 
     values = OnDemand(3, make)
     assert values[1] == values[-2] == "value 1"
-    assert values[1:] == ["value 1", "value 2"]
+    behind = values[1:]
+    assert made == [1]
+    assert list(behind) == ["value 1", "value 2"]
     assert made == [1, 2]
     with pytest.raises(IndexError):
         values[3]
