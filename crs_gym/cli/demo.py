@@ -27,12 +27,12 @@ AGENTS: Final = (
 RETRIEVER: Final = "--networks 1 --epochs 2 --episodes 1500"
 SMTPO: Final = (
     "--n 6 --listed 3 --sft.episodes 150 --sft.turns 2 --sft.updates 24 --sft.batch-size 4 --sft.learning-rate 1e-3 "
-    "--sft.valid-episodes 0 --grpo.updates 4 --grpo.users 3 --grpo.members 4 --grpo.accumulate 4 "
-    "--grpo.learning-rate 1e-4"
+    "--sft.valid-episodes 0 --grpo.updates 3 --grpo.users 2 --grpo.members 3 --grpo.accumulate 2 --grpo.turns 3 "
+    "--grpo.beta 0 --grpo.learning-rate 1e-4"
 )
 """A training in minutes: it shows the line from lessons to users, and is far too short to be good."""
 
-LEARNED_TASKS: Final = 40
+LEARNED_TASKS: Final = 20
 """Seekers whom the trained policies meet."""
 
 
@@ -40,8 +40,8 @@ LEARNED_TASKS: Final = 40
 class Demo(Plain):
     """Let every agent talk with simulated seekers, and write a report.
 
-    Plays on CRS-Sample-v0, with and without feedback; then trains a small language model to recommend, from a retriever
-    and lessons to multi-turn GRPO, and compares its stages. Needs no network.
+    Plays on CRS-Sample-v0, with and without feedback. With --learn it then trains a small language model to recommend,
+    from a retriever and lessons to multi-turn GRPO, and compares its stages. Needs no network.
     """
 
     out: Path = Path("runs/demo")
@@ -50,7 +50,7 @@ class Demo(Plain):
     """How many seekers each agent meets."""
     seed: int = 0
     """Keys seekers and noise."""
-    learn: bool = True
+    learn: bool = False
     """Whether a policy is trained, too: about five minutes on two cores. Needs the extra llm and SmolLM2's weights."""
 
     def run(self) -> int:

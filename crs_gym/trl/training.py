@@ -160,7 +160,7 @@ def _model(settings: GRPOSettings, folder: Path, dtype: torch.dtype) -> Any:
     model: Any = AutoModelForCausalLM.from_pretrained(
         str(folder),
         dtype=torch.float32 if settings.rank == 0 else dtype,  # what is trained is kept exactly
-        attn_implementation="sdpa" if torch.accelerator.is_available() else "eager",
+        attn_implementation="sdpa",
         use_safetensors=True,
     )
     if settings.adapter is None:
