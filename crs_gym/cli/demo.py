@@ -40,8 +40,7 @@ LEARNED_TASKS: Final = 20
 class Demo(Plain):
     """Let every agent talk with simulated seekers, and write a report.
 
-    Plays on CRS-Sample-v0, with and without feedback. With --learn it then trains a small language model to recommend,
-    from a retriever and lessons to multi-turn GRPO, and compares its stages. Needs no network.
+    Plays on CRS-Sample-v0, with and without feedback. Needs no network.
     """
 
     out: Path = Path("runs/demo")
@@ -51,7 +50,8 @@ class Demo(Plain):
     seed: int = 0
     """Keys seekers and noise."""
     learn: bool = False
-    """Whether a policy is trained, too: about five minutes on two cores. Needs the extra llm and SmolLM2's weights."""
+    """Whether a small language model learns to recommend, too, from a retriever and lessons to multi-turn GRPO: about
+    five minutes on two cores. Needs the extra llm and SmolLM2's weights."""
 
     def run(self) -> int:
         """Play a dialogue to read, evaluate, report."""
