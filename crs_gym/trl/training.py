@@ -233,7 +233,9 @@ def _finish(trainer: MultiTurnGRPOTrainer, settings: GRPOSettings, facts: dict[s
     packages = ("crs-gym", "torch", "transformers", "trl", "peft")
     try:
         model = trainer.accelerator.unwrap_model(trainer.model)
-        chosen = {"selected_adapters": ["default"]} if isinstance(model, PeftModel) else {}
+        # An adapter's embeddings are the base's: peft would ask the hub whether they are.
+        chosen = {"selected_adapters": ["default"], "save_embedding_layers": False}
+        chosen = chosen if isinstance(model, PeftModel) else {}
         model.save_pretrained(str(out), **chosen)
         if not chosen:
             AutoTokenizer.from_pretrained(str(folder)).save_pretrained(str(out))
