@@ -139,7 +139,7 @@ def write_user_adapter(folder: Path, base: Path, seed: int = 1) -> Path:
     from peft import get_peft_model
     from transformers import AutoModelForCausalLM
 
-    from crs_simulators.sft.adapter import lora_for, save_adapter
+    from crs_gym.lm.adapters import lora_for, save_adapter
     from crs_simulators.sft.alignment import FEATURES, FILE, Weights
 
     model = AutoModelForCausalLM.from_pretrained(str(base))

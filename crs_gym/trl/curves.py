@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
-Entry = Mapping[str, float]
-"""What was logged at an update: figures by name, and `step`."""
+from crs_gym.curves import Entry, picture, points
 
 _PANELS: Final = (
     ("Return", ("reward",)),
@@ -33,27 +32,17 @@ def draw_curves(history: Sequence[Entry], path: Path, title: str) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # no global state, and no display is asked for
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(14, 3.4), layout="constrained")
-    figure.suptitle(title, fontsize=10)
-    for axes, (heading, names) in zip(figure.subplots(1, len(_PANELS)), _PANELS, strict=True):
-        for name, color in zip(names, _COLORS, strict=False):
-            found = {entry["step"]: entry[name] for entry in history if entry.get(name) is not None}
-            if found:
-                steps = sorted(found)
-                values = [found[step] for step in steps]
-                axes.plot(steps, values, color=color, alpha=0.3, linewidth=0.8)
-                axes.plot(steps, smoothed(values), color=color, label=name)
-        axes.set_title(heading, fontsize=10)
-        axes.set_xlabel("updates")
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-        if len(axes.get_legend_handles_labels()[0]) > 1:
-            axes.legend(frameon=False, fontsize=8)
-    FigureCanvasAgg(figure)
-    figure.savefig(path, format="png", dpi=110)
+    with picture(path, title, len(_PANELS), (14, 3.4)) as all_axes:
+        for axes, (heading, names) in zip(all_axes, _PANELS, strict=True):
+            for name, color in zip(names, _COLORS, strict=False):
+                steps, values = points(history, name)
+                if steps:
+                    axes.plot(steps, values, color=color, alpha=0.3, linewidth=0.8)
+                    axes.plot(steps, smoothed(values), color=color, label=name)
+            axes.set_title(heading, fontsize=10)
+            axes.set_xlabel("updates")
+            if len(axes.get_legend_handles_labels()[0]) > 1:
+                axes.legend(frameon=False, fontsize=8)
 
 
 def smoothed(values: Sequence[float]) -> list[float]:

@@ -34,9 +34,10 @@ from peft import PeftModel  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 from transformers import AutoModelForCausalLM, EvalPrediction, GPT2Config, LlamaConfig  # noqa: E402
 
+from crs_gym.curves import points  # noqa: E402
+from crs_gym.lm.adapters import lora_for  # noqa: E402
 from crs_simulators.sft import preparation, run, training, watching  # noqa: E402
-from crs_simulators.sft.adapter import lora_for  # noqa: E402
-from crs_simulators.sft.curves import draw_curves, points  # noqa: E402
+from crs_simulators.sft.curves import draw_curves  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("place")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -28,7 +27,7 @@ from crs_gym.errors import TrainingError
 from crs_gym.lm.allocator import keep_freed_memory
 from crs_gym.lm.sentence_encoder import SentenceEncoder
 from crs_gym.lm.weights import find_weights, weights_revision
-from crs_gym.trainer import training_folder
+from crs_gym.trainer import processor_name, training_folder
 from crs_gym.worlds import load_world
 
 CURVE_FILE: Final = "curve.png"
@@ -113,7 +112,7 @@ def _train(settings: RetrieverTraining, facts: Mapping[str, Any], watching: Watc
         "valid": figures,
         "valid_targets": None if valid is None else sum(map(len, valid.targets)),
         "seconds": round(time.monotonic() - begun),
-        "hardware": f"{torch.get_num_threads()} threads of {_processor()}",
+        "hardware": f"{torch.get_num_threads()} threads of {processor_name()}",
         "packages": {name: version(name) for name in ("crs-gym", "torch", "transformers")},
     }
     _write(settings, SavedRetriever(
@@ -174,7 +173,3 @@ in {facts["seconds"]} s on {facts["hardware"]}.
 Play it: `crs-gym evaluate CRS-Redial-v0 -a dual-view:DIR`. The weights hold numbers only; nothing that is loaded runs.
 They carry what the corpus's people named and liked, with its gaps and its fashions; the corpus's licence applies.
 """
-
-
-def _processor() -> str:
-    return str(torch.cpu.get_capabilities().get("cpu_name") or platform.machine())

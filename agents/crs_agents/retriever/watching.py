@@ -7,8 +7,7 @@ import time
 from types import TracebackType
 from typing import Final, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from crs_gym.trainer import bar_on_terminal
 
 _SMOOTH: Final = 50
 """Updates over which the loss that is shown is averaged."""
@@ -18,17 +17,8 @@ class Watching:
     """Shows stages, and within each how far it is. On the error stream."""
 
     def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._bar: Progress | None = None
-        if console.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
-                console=console,
-            )
+        self._bar = bar_on_terminal()
+        if self._bar is not None:
             self._task = self._bar.add_task("")
         self._name = ""
         self._begun = time.monotonic()

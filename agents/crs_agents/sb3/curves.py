@@ -21,6 +21,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from crs_gym.curves import picture
 from crs_gym.errors import TrainingError
 from crs_gym.statistics import bootstrap_interquartile_mean
 
@@ -92,24 +93,16 @@ def draw_curves(curves: Sequence[Curve], path: Path, title: str) -> None:
         TrainingError: The runs of a curve have no evaluation in common.
         OSError: The file cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # no global state, and no display is asked for
-    from matplotlib.figure import Figure
-
-    picture = Figure(figsize=(10, 3.2), layout="constrained")
-    picture.suptitle(title, fontsize=10)
-    for axes, (figure, name) in zip(picture.subplots(1, len(FIGURES)), FIGURES.items(), strict=True):
-        for number, curve in enumerate(curves):
-            drawn, color = band(curve, figure), _COLORS[number % len(_COLORS)]
-            label = f"{curve.label} ({len(curve.runs)} seed{'s' * (len(curve.runs) > 1)})"
-            axes.plot(drawn.at, drawn.mean, color=color, label=label, marker=".", markersize=4)
-            axes.fill_between(drawn.at, drawn.low, drawn.high, color=color, alpha=0.2, linewidth=0)
-        axes.set_xlabel("turns learned from")
-        axes.set_ylabel(name)
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8)
-    FigureCanvasAgg(picture)
-    picture.savefig(path, format="png", dpi=110)
+    with picture(path, title, len(FIGURES), (10, 3.2)) as all_axes:
+        for axes, (figure, name) in zip(all_axes, FIGURES.items(), strict=True):
+            for number, curve in enumerate(curves):
+                drawn, color = band(curve, figure), _COLORS[number % len(_COLORS)]
+                label = f"{curve.label} ({len(curve.runs)} seed{'s' * (len(curve.runs) > 1)})"
+                axes.plot(drawn.at, drawn.mean, color=color, label=label, marker=".", markersize=4)
+                axes.fill_between(drawn.at, drawn.low, drawn.high, color=color, alpha=0.2, linewidth=0)
+            axes.set_xlabel("turns learned from")
+            axes.set_ylabel(name)
+        all_axes[-1].legend(frameon=False, fontsize=8)
 
 
 def curves_of(directories: Sequence[Path]) -> list[Curve]:

@@ -6,9 +6,9 @@ import sys
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from stable_baselines3.common.callbacks import BaseCallback
+
+from crs_gym.trainer import bar_on_terminal
 
 
 class TurnsBar(BaseCallback):
@@ -23,17 +23,8 @@ class TurnsBar(BaseCallback):
         super().__init__()
         self._name = name
         self._turns = turns
-        console = Console(stderr=True)
-        self._bar: Progress | None = None
-        if console.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
-                console=console,
-            )
+        self._bar = bar_on_terminal()
+        if self._bar is not None:
             self._task = self._bar.add_task(name, total=turns)
 
     def __enter__(self) -> Self:

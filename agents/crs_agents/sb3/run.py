@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import platform
 import random
 import shutil
 import time
@@ -44,7 +43,7 @@ from crs_gym.errors import TrainingError, UnknownNameError
 from crs_gym.randomness import derived_key
 from crs_gym.registration import VIEWS
 from crs_gym.sb3 import DiscreteVecEnv, make_vec_env
-from crs_gym.trainer import training_folder, whole_checkpoints
+from crs_gym.trainer import processor_name, training_folder, whole_checkpoints
 
 NOT_OF_THE_RESULT: Final = ("out", "tensorboard")
 """Settings that change nothing about what is learned."""
@@ -130,7 +129,7 @@ def _write(
         "valid": history[-1],
         "turns": model.num_timesteps,
         "seconds": history[-1]["seconds"],
-        "hardware": f"{torch.get_num_threads()} threads of {_processor()}",
+        "hardware": f"{torch.get_num_threads()} threads of {processor_name()}",
         "packages": {name: version(name) for name in ("crs-gym", "torch", "stable-baselines3", "sb3-contrib")},
     }
     manifest = Manifest(
@@ -215,7 +214,3 @@ def _writers(settings: LearnerTraining) -> list[KVWriter]:
 def _log_interval(model: BaseAlgorithm) -> int:
     """How often figures go to TensorBoard: every rollout, or, off policy, every so many dialogues."""
     return LOGGED_DIALOGUES if isinstance(model, OffPolicyAlgorithm) else 1
-
-
-def _processor() -> str:
-    return str(torch.cpu.get_capabilities().get("cpu_name") or platform.machine())

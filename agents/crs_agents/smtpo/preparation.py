@@ -13,11 +13,10 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when trl is impor
 
 import datasets  # type: ignore[import-untyped]
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from crs_agents.smtpo.adapter import lora_for
 from crs_agents.smtpo.agent import candidates_of
 from crs_agents.smtpo.candidates import scorer_of
 from crs_agents.smtpo.encoding import EncodedLesson, encode_all
@@ -27,6 +26,8 @@ from crs_agents.smtpo.lessons import Curriculum, Lesson, make_lessons
 from crs_agents.smtpo.options import PolicyOptions
 from crs_agents.smtpo.trainer import SmtpoTraining
 from crs_gym.errors import TrainingError, WorldError
+from crs_gym.lm.adapters import lora_for
+from crs_gym.lm.training_base import base_for_training
 from crs_gym.trainer import whole_checkpoints
 from crs_gym.worlds import World
 
@@ -65,7 +66,8 @@ def prepared(
             "--sft.max-length, or more --sft.episodes"
         )
     steps = min(ceil(len(train_set) / own.batch_size), own.updates or sys.maxsize)
-    model = _model(settings, base, dtype if own.rank else torch.float32)  # what is trained is kept exactly
+    exact = dtype if own.rank else torch.float32  # what is trained is kept exactly
+    model = base_for_training(base, settings.base, exact, own.max_length, "--sft.max-length")
     trainer = LessonTrainer(
         model=model,
         args=_arguments(settings, out, steps, bf16=dtype == torch.bfloat16, evaluate=bool(valid_set)),
@@ -111,27 +113,6 @@ def lessons_of(
 
 def _dataset(lessons: list[EncodedLesson]) -> datasets.Dataset:
     return datasets.Dataset.from_list([{"input_ids": row.input_ids, "labels": row.labels} for row in lessons])
-
-
-def _model(settings: SmtpoTraining, folder: Path, dtype: torch.dtype) -> PreTrainedModel:
-    """The base model.
-
-    Raises:
-        TrainingError: transformers cannot read it, or it reads shorter texts than the lessons are.
-    """
-    attention = "sdpa" if torch.accelerator.is_available() else "eager"  # on a CPU eager attention is the faster one
-    try:
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            str(folder), dtype=dtype, attn_implementation=attention, use_safetensors=True
-        )
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{settings.base} is no causal language model that can be read: {error}") from error
-    longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    if longest is not None and longest < settings.sft.max_length:
-        raise TrainingError(
-            f"{settings.base} reads {longest} tokens. Way out: --sft.max-length {longest}, or another --base"
-        )
-    return model
 
 
 def _arguments(settings: SmtpoTraining, out: Path, steps: int, *, bf16: bool, evaluate: bool) -> SFTConfig:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from crs_agents.smtpo.settings import option
 from crs_agents.smtpo.trainer import SmtpoTraining
+from crs_gym.curves import draw_train_and_valid
+from crs_gym.trainer import processor_name
 
 if TYPE_CHECKING:
     import torch
@@ -20,37 +21,11 @@ _PANELS: Final = (
     ("What is taught", "loss", "nats a token"),
     ("Tokens that would be written as taught", "mean_token_accuracy", "share"),
 )
-_TRAIN: Final = "#8a8f98"
-_VALID: Final = "#1f5fbf"
 
 
 def draw_curves(history: Sequence[Mapping[str, float]], path: Path, title: str) -> None:
-    """Draw train and valid curves over the updates, from what was logged by transformers' names.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # no global state, and no display is asked for
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 3.4), layout="constrained")
-    figure.suptitle(title, fontsize=10)
-    for axes, (heading, name, unit) in zip(figure.subplots(1, len(_PANELS)), _PANELS, strict=True):
-        for label, key, color in (("train", name, _TRAIN), ("valid", f"eval_{name}", _VALID)):
-            found = {entry["step"]: entry[key] for entry in history if key in entry}
-            if found:
-                steps = sorted(found)
-                marker = "o" if len(steps) < 30 else ""
-                axes.plot(steps, [found[s] for s in steps], color=color, marker=marker, markersize=3, label=label)
-        axes.set_title(heading, fontsize=10)
-        axes.set_xlabel("updates")
-        axes.set_ylabel(unit)
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False, fontsize=8)
-    FigureCanvasAgg(figure)
-    figure.savefig(path, format="png", dpi=110)
+    """Draw train and valid curves over the updates; see `draw_train_and_valid`."""
+    draw_train_and_valid(history, _PANELS, path, title, size=(8, 3.4))
 
 
 def model_card(settings: SmtpoTraining, manifest: Mapping[str, object]) -> str:
@@ -103,5 +78,4 @@ def hardware(device: torch.device) -> str:
 
     if device.type == "cuda":
         return torch.cuda.get_device_name()
-    processor = torch.cpu.get_capabilities().get("cpu_name") or platform.machine()
-    return f"{torch.get_num_threads()} threads of {processor} ({device.type})"
+    return f"{torch.get_num_threads()} threads of {processor_name()} ({device.type})"

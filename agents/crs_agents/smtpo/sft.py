@@ -28,12 +28,12 @@ from peft.helpers import disable_input_dtype_casting
 from transformers import PreTrainedModel
 from trl.trainer.sft_trainer import SFTTrainer
 
-from crs_agents.smtpo.adapter import save_adapter, save_weights
 from crs_agents.smtpo.options import OWN_WEIGHTS, PolicyOptions, write_options
 from crs_agents.smtpo.preparation import prepared
 from crs_agents.smtpo.report import CURVE_FILE, draw_curves, hardware, model_card
 from crs_agents.smtpo.trainer import SmtpoTraining
 from crs_gym.errors import TrainingError
+from crs_gym.lm.adapters import save_adapter, save_weights
 from crs_gym.lm.allocator import keep_freed_memory
 from crs_gym.lm.transformers_model import native_dtype
 from crs_gym.lm.weights import find_weights, weights_revision

@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING, Final
 
 import datasets  # type: ignore[import-untyped]
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 from trl.trainer.sft_config import SFTConfig
 
 from crs_gym.errors import TrainingError
+from crs_gym.lm.adapters import lora_for
+from crs_gym.lm.training_base import base_for_training
 from crs_gym.task import Dialogue
 from crs_gym.trainer import whole_checkpoints
 from crs_gym.worlds import World
-from crs_simulators.sft.adapter import lora_for
 from crs_simulators.sft.encoding import EncodedExample, encode_all, view_tokens
 from crs_simulators.sft.examples import ExampleMaker, TaskMix
 from crs_simulators.sft.trainer import SimulatorTraining
 from crs_simulators.sft.training import Collator, SimulatorTrainer, rows_of
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 WARM_UP: Final = 40
 """Updates over which the learning rate rises, or a tenth of all where that is less (our choice)."""
@@ -49,7 +50,7 @@ def prepared(settings: SimulatorTraining, folder: Path, dtype: torch.dtype, worl
     views = view_tokens(tokenizer)
     passes, valid = examples_of(settings, world, tokenizer)
     steps = min(ceil(sum(map(len, passes)) / settings.batch_size), settings.updates or sys.maxsize)
-    model = _model(settings, folder, dtype)
+    model = base_for_training(folder, settings.base, dtype, settings.max_length, "--max-length")
     lora = lora_for(
         model, settings.rank, settings.layers
     )  # before the arguments: a model that cannot take it is refused
@@ -94,27 +95,6 @@ def _evenly(dialogues: Sequence[Dialogue], count: int | None) -> list[Dialogue]:
     """`count` of the dialogues, as far from each other as can be; all where there are no more."""
     count = len(dialogues) if count is None else min(count, len(dialogues))
     return [dialogues[i * len(dialogues) // count] for i in range(count)]
-
-
-def _model(settings: SimulatorTraining, folder: Path, dtype: torch.dtype) -> PreTrainedModel:
-    """The base model.
-
-    Raises:
-        TrainingError: transformers cannot read it, or it reads shorter texts than the examples are.
-    """
-    attention = "sdpa" if torch.accelerator.is_available() else "eager"  # on a CPU eager attention is the faster one
-    try:
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            str(folder), dtype=dtype, attn_implementation=attention, use_safetensors=True
-        )
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{settings.base} is no causal language model that can be read: {error}") from error
-    longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    if longest is not None and longest < settings.max_length:
-        raise TrainingError(
-            f"{settings.base} reads {longest} tokens. Way out: --max-length {longest}, or another --base"
-        )
-    return model
 
 
 def _arguments(settings: SimulatorTraining, steps: int, *, bf16: bool, evaluate: bool) -> SFTConfig:

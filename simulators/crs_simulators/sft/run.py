@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import shutil
 import sys
 import warnings
@@ -24,13 +23,13 @@ from peft.helpers import disable_input_dtype_casting
 from transformers.integrations.integration_utils import TensorBoardCallback
 
 from crs_gym.errors import TrainingError
+from crs_gym.lm.adapters import save_adapter, trained_bytes
 from crs_gym.lm.allocator import keep_freed_memory
 from crs_gym.lm.transformers_model import native_dtype
 from crs_gym.lm.weights import find_weights, weights_revision
-from crs_gym.trainer import require_room, training_folder, whole_checkpoints
+from crs_gym.trainer import processor_name, require_room, training_folder, whole_checkpoints
 from crs_gym.worlds import World, load_world
 from crs_simulators.sft import prompts
-from crs_simulators.sft.adapter import save_adapter, trained_bytes
 from crs_simulators.sft.calibration import calibrate
 from crs_simulators.sft.curves import draw_curves
 from crs_simulators.sft.preparation import KEPT_CHECKPOINTS, prepared
@@ -198,9 +197,7 @@ def _hardware(trainer: SimulatorTrainer) -> str:
     if trainer.args.device.type == "cuda":
         return f"{processes} x {torch.cuda.get_device_name()}"
     cores = f"{processes} x {torch.get_num_threads()} threads"
-    return (
-        f"{cores} of {torch.cpu.get_capabilities().get('cpu_name') or platform.machine()} ({trainer.args.device.type})"
-    )
+    return f"{cores} of {processor_name()} ({trainer.args.device.type})"
 
 
 def _write(path: Path, content: object) -> None:

@@ -1,10 +1,10 @@
-"""Where a LoRA stands in a decoder of any kind, and how it is written."""
+"""Where a LoRA stands in a decoder of any kind, and how what was trained is written."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import torch
 from peft import LoraConfig, get_peft_model_state_dict
@@ -92,6 +92,17 @@ def save_adapter(model: PeftModel, directory: Path, base: str) -> None:
     }
     settings |= {"base_model_name_or_path": base, "inference_mode": True}
     (directory / CONFIG_FILE).write_text(json.dumps(settings, indent=1, sort_keys=True) + "\n", "utf-8")
+
+
+def save_weights(model: PreTrainedModel, tokenizer: Any, directory: Path) -> None:
+    """Write all weights as bf16 safetensors, and the tokenizer.
+
+    Raises:
+        OSError: A file cannot be written.
+    """
+    state = {name: weight.to("cpu", torch.bfloat16) for name, weight in model.state_dict().items()}
+    model.save_pretrained(str(directory), state_dict=state)
+    tokenizer.save_pretrained(str(directory))
 
 
 def trained_bytes(model: torch.nn.Module) -> int:
