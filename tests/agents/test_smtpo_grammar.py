@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crs_agents.smtpo.grammar import Thought, parse, write
+from crs_agents.smtpo.grammar import Match, Thought, parse, write
 from crs_gym.questions import QUESTIONS
 
 NAMES = (
@@ -22,7 +22,8 @@ PARTS = (
     "</answer>",
     "likes ",
     "; dislikes ",
-    " fits ",
+    "; 9 #1 ",
+    "; #2 ",
     "; best ",
     "; ask ",
     "none",
@@ -35,7 +36,8 @@ LIKELY = st.lists(st.sampled_from([*PARTS, *"<>/;,. 0129\n"]), max_size=25).map(
 @st.composite
 def thoughts(draw: st.DrawFn, n: int = 20) -> Thought:
     numbers = st.integers(1, n)
-    matches = st.lists(st.tuples(numbers, FACETS.filter(bool)), max_size=3, unique_by=lambda match: match[0]).map(tuple)
+    match = st.builds(Match, numbers, FACETS, st.one_of(st.none(), st.integers(0, 9)))
+    matches = st.lists(match, max_size=3, unique_by=lambda match: match.number).map(tuple)
     answer = draw(st.lists(numbers, min_size=1, max_size=n, unique=True))
     ask = draw(st.sampled_from([None, *QUESTIONS]))
     return Thought(draw(FACETS), draw(FACETS), draw(matches), tuple(answer), ask)
@@ -66,7 +68,7 @@ def test_a_damaged_text_is_repaired_or_means_what_it_says(thought: Thought, plac
         assert parse(write(read.thought), 20) == read
 
 
-RIGHT = "<think>likes horror; dislikes nothing; 2 fits horror; best 2; ask star</think><answer>2, 1</answer>"
+RIGHT = "<think>likes horror; dislikes nothing; 7 #2 horror; best 2; ask star</think><answer>2, 1</answer>"
 
 
 @pytest.mark.parametrize(
@@ -74,14 +76,16 @@ RIGHT = "<think>likes horror; dislikes nothing; 2 fits horror; best 2; ask star<
     [
         (RIGHT, "right", (2, 1)),
         (f" {RIGHT}\n", "right", (2, 1)),
+        (RIGHT.replace("7 #2", "#2"), "right", (2, 1)),  # where no fit is told
+        (RIGHT.replace("7 #2", "7 2"), "repaired", (2, 1)),
         (RIGHT.removesuffix("</answer>"), "repaired", (2, 1)),  # cut by the most tokens
         (RIGHT.replace("2, 1<", "2, 2, 1<"), "repaired", (2, 1)),
         (RIGHT.replace("2, 1<", "2, 7, 1<"), "repaired", (2, 1)),  # there is no candidate 7
         (RIGHT.replace("ask star", "ask price"), "repaired", (2, 1)),
         (RIGHT.replace("; ask star", ""), "repaired", (2, 1)),
         (RIGHT.replace("best 2", "best 1"), "repaired", (2, 1)),  # the verdict contradicts the answer
-        (RIGHT.replace("2 fits", "9 fits"), "repaired", (2, 1)),
-        (RIGHT.replace("; best", "; 2 fits horror; best"), "repaired", (2, 1)),  # a model that goes in circles
+        (RIGHT.replace("#2", "#9"), "repaired", (2, 1)),  # there is no candidate 9
+        (RIGHT.replace("; best", "; 7 #2 horror; best"), "repaired", (2, 1)),  # a model that goes in circles
         (RIGHT.partition("<answer>")[0], "repaired", (2,)),  # the verdict is all there is
         ("I would take number 3.", "unreadable", ()),
         ("<answer>everything</answer>", "unreadable", ()),

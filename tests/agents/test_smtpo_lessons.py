@@ -12,7 +12,7 @@ from agent_play import HandMadeWorld, observe, recommender, user
 from crs_agents.ease import EaseConfig, fit_ease
 from crs_agents.smtpo.candidates import Candidates, scorer_of
 from crs_agents.smtpo.encoding import IGNORED, encode, encode_all
-from crs_agents.smtpo.grammar import parse
+from crs_agents.smtpo.grammar import Match, parse
 from crs_agents.smtpo.held_out import HeldOutEase, Inserted
 from crs_agents.smtpo.lessons import Curriculum, Lesson, make_lessons
 from crs_agents.smtpo.options import PolicyOptions
@@ -64,7 +64,7 @@ def test_the_wanted_film_comes_first_and_the_others_by_fit_and_facets() -> None:
     # fit + 1 a liked facet - 2 a disliked one: film 1: 9 - 2 = 7, film 2: 5 + 1 = 6, film 3: 4 - 2 = 2.
     assert thought.answer == (4, 1, 2)
     assert (thought.likes, thought.dislikes) == (("horror",), ("comedy",))
-    assert thought.matches == ((2, ("horror",)),)
+    assert thought.matches == (Match(4, (), 0), Match(1, (), 9), Match(2, ("horror",), 5))
 
 
 def test_without_the_wanted_film_facets_and_fit_decide() -> None:

@@ -91,9 +91,12 @@ def test_a_prompt(sample: World) -> None:
     piece = made(sample, n=2).pieces([observe(*messages)])[0]
     lines = piece.splitlines()
     assert lines[1:4] == ["User: Something scary; <think>", "Recommender: Well.", f"User: Like {names[3]}"]
-    assert [line[-3:] for line in lines[4:]] == [" #1", " #2"]
-    assert all(line.endswith(("; fit 9 #1", "; fit 9 #2", "; fit 4 #1", "; fit 4 #2")) for line in lines[4:])
-    assert "fit" not in made(sample, n=2, fit=False).pieces([observe(*messages)])[0]
+    assert sorted(line[:2] for line in lines[4:]) == ["4 ", "9 "]
+    assert [line[2:5] for line in lines[4:]] == ["#1 ", "#2 "]
+    assert all(line.partition("; ")[2] in names for line in lines[4:])
+    unfit = made(sample, n=2, fit=False).pieces([observe(*messages)])[0]
+    assert "fit" not in unfit
+    assert [line[:3] for line in unfit.splitlines()[4:]] == ["#1 ", "#2 "]
 
 
 def test_a_long_dialogue_is_cut_at_its_front(policy: SmtpoPolicy) -> None:
@@ -107,7 +110,7 @@ def test_a_later_piece_holds_what_was_said_since(policy: SmtpoPolicy) -> None:
     messages = (user("Hi"), recommender("Try this.", 5), user("Seen it."))
     piece = policy.pieces([observe(*messages, turn=1)])[0]
     assert piece.startswith("\nUser: Seen it.\n")
-    assert piece.splitlines()[2].endswith(" #1")
+    assert piece.splitlines()[2][1:5] == " #1 "
 
 
 def turn_of(policy: SmtpoPolicy, observation: Observation, text: str) -> tuple[Sequence[int], Sequence[int], bool]:
@@ -183,8 +186,10 @@ def test_people_stand_in_a_line_where_they_are_spoken_of(sample: World) -> None:
     first, second = (name for name in catalog[item].facets["star"][:2])
     facets = {catalog.facet_names[facet]: facet for facet in catalog.facets_of(item).tolist()}
     plain = candidate_line(3, item, catalog, 7)
-    assert plain.endswith("; fit 7 #3")
+    assert plain.startswith("7 #3 ")
+    assert plain.endswith(f"; {catalog.names[item]}")
     assert first not in plain
     named = candidate_line(3, item, catalog, None, {facets[second]})
-    assert named.endswith(f"; {second} #3")
+    assert named.startswith("#3 ")
+    assert f", {second}; " in named
     assert first not in named

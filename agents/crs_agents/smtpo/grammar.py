@@ -1,10 +1,11 @@
 """What the policy's model writes: the grammar, and the one place where it is written, read and repaired.
 
-    <think>likes horror, 1980s; dislikes gore; 1 fits horror, 1980s; best 1; ask star</think><answer>1, 7, 3</answer>
+    <think>likes horror, 1980s; dislikes gore; 9 #1 horror, 1980s; 8 #7 horror; best 1; ask star</think>
+    <answer>1, 7</answer>
 
-`likes` and `dislikes` are the seeker's facets; each `fits` names a candidate, none twice, and the liked facets that it
-has; `best` is the verdict, and the first number of the answer; `ask` is the kind of facet that the user is asked about,
-or nothing. A line break ends the text.
+in one line. `likes` and `dislikes` are the seeker's facets; each match names a candidate as its line begins (its fit,
+where that is told, and its number), none twice, and the liked facets that it has; `best` is the verdict, and the first
+number of the answer; `ask` is the kind of facet that the user is asked about, or nothing. A line break ends the text.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from crs_agents.smtpo.prompts import reference
 from crs_gym.questions import QUESTIONS
 
 Form = Literal["right", "repaired", "unreadable"]
@@ -34,13 +36,14 @@ LONGEST: Final = 4_000
 
 _FACETS: Final = r"[^;<>\n]+"
 _NUMBER: Final = r"[0-9]{1,4}"
+_FIT: Final = r"(?:[0-9] )?"
 _ASKED: Final = "|".join((*QUESTIONS, NOTHING))
 _RIGHT: Final = re.compile(
     rf"<think>likes (?P<likes>{_FACETS}); dislikes (?P<dislikes>{_FACETS})"
-    rf"(?P<matches>(?:; {_NUMBER} fits {_FACETS})*); best (?P<best>{_NUMBER}|{NONE}); ask (?P<ask>{_ASKED})</think>"
+    rf"(?P<matches>(?:; {_FIT}#{_NUMBER} {_FACETS})*); best (?P<best>{_NUMBER}|{NONE}); ask (?P<ask>{_ASKED})</think>"
     rf"<answer>(?P<answer>{_NUMBER}(?:, {_NUMBER})*|{NONE})</answer>"
 )
-_MATCH: Final = re.compile(rf"; ({_NUMBER}) fits ({_FACETS})")
+_MATCH: Final = re.compile(rf"; ({_FIT})#({_NUMBER}) ({_FACETS})")
 _LOOSE: Final = {
     name: re.compile(pattern)
     for name, pattern in (
@@ -54,13 +57,28 @@ _LOOSE: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class Match:
+    """What is thought of one candidate.
+
+    Attributes:
+        number: Of the candidate, from 1.
+        facets: The liked facets that it is said to have.
+        fit: Its fit as it was repeated, `None` where it is not told.
+    """
+
+    number: int
+    facets: tuple[str, ...] = ()
+    fit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Thought:
     """What is thought and answered.
 
     Attributes:
         likes: Liked facets, the most telling first.
         dislikes: Disliked facets.
-        matches: Numbers of candidates, each with the liked facets that it is said to have.
+        matches: The candidates that were thought about, each once.
         answer: Numbers of candidates, from 1, best first, each once; the first is the verdict.
         ask: The kind of facet that the user is asked about, one of `crs_gym.questions.QUESTIONS`; `None` for no
             question.
@@ -68,7 +86,7 @@ class Thought:
 
     likes: tuple[str, ...] = ()
     dislikes: tuple[str, ...] = ()
-    matches: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    matches: tuple[Match, ...] = ()
     answer: tuple[int, ...] = ()
     ask: str | None = None
 
@@ -83,7 +101,7 @@ class Parsed:
 
 def write(thought: Thought) -> str:
     """A thought in its right form; facets are names as `prompts.facet_text` gives them."""
-    matches = "".join([f"; {number} fits {', '.join(facets)}" for number, facets in thought.matches])
+    matches = "".join([f"; {reference(m.number, m.fit)} {', '.join(m.facets) or NOTHING}" for m in thought.matches])
     likes, dislikes = ", ".join(thought.likes) or ANYTHING, ", ".join(thought.dislikes) or NOTHING
     best = str(thought.answer[0]) if thought.answer else NONE
     answer = ", ".join(map(str, thought.answer)) or NONE
@@ -100,7 +118,10 @@ def parse(text: str, n: int) -> Parsed:
     """
     found = _RIGHT.fullmatch(text.strip()) if len(text) <= LONGEST else None
     if found is not None:
-        matches = [(int(number), _facets(facets)) for number, facets in _MATCH.findall(found["matches"])]
+        matches = [
+            Match(int(number), _facets(facets), int(fit) if fit else None)
+            for fit, number, facets in _MATCH.findall(found["matches"])
+        ]
         answer = _numbers(found["answer"])
         thought = Thought(
             likes=_facets(found["likes"]),
@@ -110,7 +131,7 @@ def parse(text: str, n: int) -> Parsed:
             ask=None if found["ask"] == NOTHING else found["ask"],
         )
         complete = len(thought.answer) == len(answer) and (bool(answer) or n == 0)
-        matched = [number for number, _ in matches]
+        matched = [match.number for match in matches]
         if complete and list(_usable(matched, n)) == matched and _numbers(found["best"]) == answer[:1]:
             return Parsed(thought, "right")
     return _repaired(text[:LONGEST], n)

@@ -71,18 +71,18 @@ class Teacher:
     Args:
         policy: Its prompts and candidates are the lessons'.
         world: Where the seekers come from.
-        listed: How many candidates an answer lists.
+        options: The form of what is read and written.
         seed: Keys its questions.
 
     Attributes:
         lessons: All episodes so far, by what was said before them and their targets.
     """
 
-    def __init__(self, policy: SmtpoPolicy, world: World, listed: int, seed: int = 0) -> None:
+    def __init__(self, policy: SmtpoPolicy, world: World, options: PolicyOptions, seed: int = 0) -> None:
         self._policy = policy
         self._seed = seed
         self._preferences = PreferenceReader(world.catalog)
-        self._reason = Reasoner(world.catalog, listed)
+        self._reason = Reasoner(world.catalog, options.listed, fit=options.fit)
         self.lessons: dict[tuple[tuple[Message, ...], tuple[int, ...]], Lesson] = {}
 
     def act(self, observations: Sequence[Observation]) -> list[AgentTurn]:
@@ -144,7 +144,7 @@ def make_lessons(
         kinds.append(("next-item", curriculum.moments, 1))
     for kind, count, max_turns in kinds:
         inserting = Inserted(score, options.n, curriculum.inserted, seed)
-        teacher = Teacher(SmtpoPolicy(world.catalog, inserting, options, salt=seed), world, options.listed, seed)
+        teacher = Teacher(SmtpoPolicy(world.catalog, inserting, options, salt=seed), world, options, seed)
         config = EnvConfig.of(world=world, split=split, kind=kind, simulator=curriculum.user, max_turns=max_turns)
         episodes = (Episode(task, seed, number) for number, task in enumerate(_tasks(world, split, kind, count)))
         agent = NamedAgent("teacher", teacher, target_aware=True)

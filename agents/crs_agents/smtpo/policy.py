@@ -76,7 +76,7 @@ class SmtpoPolicy:
             for number, (item, fit) in enumerate(zip(found.items, found.fits, strict=True), 1)
         ]
         if observation.turn == 0:
-            return prompts.opening(observation.messages, lines)
+            return prompts.opening(observation.messages, lines, fit=self._fit)
         return prompts.follow_up(_said_since(observation), lines)
 
     def _turn(self, observation: Observation, found: Candidates, text: str) -> AgentTurn:

@@ -2,13 +2,14 @@
 
 Turn 0 holds one line of instruction, the dialogue, and the candidates, one line each:
 
-    Rank the films for the user. Think, then answer with the best numbers.
+    Rank the films for the user. […] Think, then answer with the numbers.
     User: Something scary from the eighties, please
-    Cold Harbour (1987); horror, thriller; fit 9 #1
-    Two Left Shoes (1999); comedy; Bo Lind; fit 4 #2
+    9 #1 horror, thriller; Cold Harbour (1987)
+    4 #2 comedy, Bo Lind; Two Left Shoes (1999)
 
-The number ends the line: a model that reads from left to right knows there what the candidate is, and what is copied
-into an answer is the number. People stand in a line only where the dialogue speaks for or against them.
+A line begins as a match in what is written does (`grammar.py`): fit, number, facets. So each step of the reasoning can
+be copied from the line that begins alike, and to go on with what followed before is what a language model does best.
+People stand in a line only where the dialogue speaks for or against them.
 
 Later turns are appended to it and to what the model has written: what the user has said since, and new candidates.
 Every utterance is one line, and nothing in it is read as a special token, so no words can forge another line.
@@ -23,10 +24,14 @@ from crs_gym.catalog import FACET_KINDS, Catalog
 from crs_gym.task import Message
 from crs_gym.transcript import one_line, render_message
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Rises with any change of what is read or written."""
 
-INSTRUCTION: Final = "Rank the films for the user. Think, then answer with the best numbers."
+INSTRUCTION: Final = (
+    "Rank the films for the user. Each has its fit (9 to 0), number, facets, title. "
+    "Think, then answer with the numbers."
+)
+INSTRUCTION_WITHOUT_FIT: Final = INSTRUCTION.replace("fit (9 to 0), ", "")
 
 END_OF_LINE: Final = "\n"
 
@@ -41,13 +46,17 @@ MOST_GENRES: Final = 3
 
 BEST_FIT: Final = 9
 
+NO_FACETS: Final = "nothing"
+"""Stands for the facets of a candidate of which none is known."""
+
 _FORBIDDEN: Final = str.maketrans({";": " ", ",": " ", "<": " ", ">": " "})
 """What separates facets and marks sections, in the line of a candidate and in what is written."""
 
 
-def opening(messages: Sequence[Message], lines: Sequence[str]) -> str:
-    """The piece of turn 0: the instruction, the end of the dialogue, and candidates."""
-    return _piece([INSTRUCTION, *dialogue_lines(messages, MOST_SAID), *lines])
+def opening(messages: Sequence[Message], lines: Sequence[str], *, fit: bool = True) -> str:
+    """The piece of turn 0: the instruction, the end of the dialogue, and candidates, whose fit is told or is not."""
+    instruction = INSTRUCTION if fit else INSTRUCTION_WITHOUT_FIT
+    return _piece([instruction, *dialogue_lines(messages, MOST_SAID), *lines])
 
 
 def follow_up(messages: Sequence[Message], lines: Sequence[str]) -> str:
@@ -92,11 +101,13 @@ def candidate_line(number: int, item: int, catalog: Catalog, fit: int | None, sp
             genres.append(facet_text(catalog.facet_names[facet]))
         elif kind != "decade" and facet in spoken_of:
             people.append(facet_text(catalog.facet_names[facet]))
-    parts = [one_line(catalog.names[item]).translate(_FORBIDDEN)]
-    parts += [", ".join(names) for names in (genres[:MOST_GENRES], people) if names]
-    if fit is not None:
-        parts.append(f"fit {fit}")
-    return f"{'; '.join(parts)} #{number}"
+    facets = ", ".join([*genres[:MOST_GENRES], *people]) or NO_FACETS
+    return f"{reference(number, fit)} {facets}; {one_line(catalog.names[item]).translate(_FORBIDDEN)}"
+
+
+def reference(number: int, fit: int | None) -> str:
+    """How a candidate is spoken of, in its line and in what is written: its fit, where it is told, and its number."""
+    return f"#{number}" if fit is None else f"{fit} #{number}"
 
 
 def facet_text(name: str) -> str:

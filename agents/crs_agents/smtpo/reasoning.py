@@ -13,15 +13,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from crs_agents.smtpo.candidates import Candidates
-from crs_agents.smtpo.grammar import Thought
+from crs_agents.smtpo.grammar import Match, Thought
 from crs_agents.smtpo.preferences import Preference
 from crs_agents.smtpo.prompts import facet_text
 from crs_gym.catalog import FACET_KINDS, Catalog
 
 MOST_LIKED: Final = 3
 MOST_DISLIKED: Final = 2
-MOST_MATCHES: Final = 3
-"""Facets and candidates that a thought names (our choice: it takes some 70 tokens then)."""
+"""Facets that a thought names of the user (our choice)."""
 
 MATCHED: Final = 1.0
 OPPOSED: Final = 2.0
@@ -33,12 +32,14 @@ class Reasoner:
 
     Args:
         catalog: The films.
-        listed: How many candidates the answer lists.
+        listed: How many candidates are thought about, and listed by the answer.
+        fit: Whether their fit is told.
     """
 
-    def __init__(self, catalog: Catalog, listed: int) -> None:
+    def __init__(self, catalog: Catalog, listed: int, *, fit: bool = True) -> None:
         self._catalog = catalog
         self._listed = listed
+        self._fit = fit
 
     def __call__(
         self, preference: Preference, found: Candidates, wanted: Sequence[int], ask: str | None = None
@@ -69,12 +70,15 @@ class Reasoner:
             score = fit + MATCHED * len(has.intersection(likes)) - OPPOSED * len(has.intersection(dislikes))
             scored.append((item not in targets, -score, -fit, number, [f for f in likes if f in has]))
         scored.sort(key=lambda row: row[:4])
-        matches = [(number, self._names(facets)) for *_, number, facets in scored[: self._listed] if facets]
+        matches = [
+            Match(number, self._names(facets), -fit if self._fit else None)
+            for _, _, fit, number, facets in scored[: self._listed]
+        ]
         return Thought(
             likes=self._names(likes),
             dislikes=self._names(dislikes),
-            matches=tuple(matches[:MOST_MATCHES]),
-            answer=tuple([number for _, _, _, number, _ in scored[: self._listed]]),
+            matches=tuple(matches),
+            answer=tuple([match.number for match in matches]),
             ask=ask,
         )
 
