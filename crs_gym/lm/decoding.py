@@ -25,7 +25,7 @@ another order, and a row alone would differ in its last bits from the same row a
 MIN_ROWS_ELSE: Final = 4
 
 DRAW_BLOCK: Final = 128
-"""Logits that are passed over together when a token is drawn (our choice)."""
+"""Logits that are weighed together when a token is drawn (our choice)."""
 
 
 Scorer = Callable[[torch.Tensor, Sequence[int], float], list[float]]
@@ -112,7 +112,8 @@ class Decoder:
 def draw(logits: torch.Tensor, sampling: Sampling, streams: np.typing.NDArray[np.uint64], step: int) -> IntArray:
     """`(n,)` int64, one token a row, by the largest of logits and keyed Gumbel noise.
 
-    Only tokens that `min_p` keeps are given noise, so that a draw costs one pass over the logits.
+    Tokens that `min_p` cuts off are given no noise, and without it one block of tokens is: a draw costs one pass over
+    the logits.
 
     Args:
         logits: `(n, vocabulary)`.
@@ -130,8 +131,23 @@ def draw(logits: torch.Tensor, sampling: Sampling, streams: np.typing.NDArray[np
         order = np.lexsort((noisy, row_numbers))  # the last of each row is its largest
         last = np.append(np.flatnonzero(np.diff(row_numbers[order])), len(order) - 1)
         return np.asarray(numbers[order[last]])
-    noise = gumbel(streams[:, None], step, np.arange(logits.shape[1])[None])
-    return np.asarray(np.argmax(logits.double().cpu().numpy() / sampling.temperature + noise, axis=1))
+    return _from_all(logits, sampling.temperature, streams, step)
+
+
+def _from_all(logits: torch.Tensor, temperature: float, streams: np.typing.NDArray[np.uint64], step: int) -> IntArray:
+    """`(n,)` int64, from the whole distribution: first a block, by what its tokens weigh together, then one of them.
+
+    The largest of a block's noisy logits is its log-sum-exp with Gumbel noise (Maddison, Tarlow and Minka 2014, arXiv
+    1411.0030): so noise is needed for all blocks and the tokens of one, not for each token.
+    """
+    n, size = logits.shape
+    blocks = _in_blocks(logits).float() / temperature
+    weights = blocks.logsumexp(dim=-1).double().cpu().numpy()
+    block = np.argmax(weights + gumbel(streams[:, None], step, size + np.arange(weights.shape[1])), axis=1)
+    tokens = block[:, None] * DRAW_BLOCK + np.arange(DRAW_BLOCK)
+    inside = blocks[torch.arange(n), torch.from_numpy(block).to(blocks.device)].double().cpu().numpy()
+    place = np.argmax(inside + gumbel(streams[:, None], step, tokens), axis=1)
+    return np.asarray(tokens[np.arange(n), place])
 
 
 def _at_least(logits: torch.Tensor, margin: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -139,12 +155,17 @@ def _at_least(logits: torch.Tensor, margin: float) -> tuple[torch.Tensor, torch.
 
     Whole blocks whose largest logit is too small are passed over: a look at every logit takes thirty times as long.
     """
-    n, size = logits.shape
-    if size % DRAW_BLOCK:
-        logits = functional.pad(logits, (0, -size % DRAW_BLOCK), value=-torch.inf)
-    blocks = logits.view(n, -1, DRAW_BLOCK)
+    blocks = _in_blocks(logits)
     tops = blocks.amax(dim=-1).float()
     floors = tops.amax(dim=-1) + margin
     row, block = torch.nonzero(tops >= floors[:, None], as_tuple=True)
     found, place = torch.nonzero(blocks[row, block].float() >= floors[row][:, None], as_tuple=True)
     return row[found], block[found] * DRAW_BLOCK + place
+
+
+def _in_blocks(logits: torch.Tensor) -> torch.Tensor:
+    """`(n, blocks, DRAW_BLOCK)`; what is missing of the last block is never drawn."""
+    n, size = logits.shape
+    if size % DRAW_BLOCK:
+        logits = functional.pad(logits, (0, -size % DRAW_BLOCK), value=-torch.inf)
+    return logits.view(n, -1, DRAW_BLOCK)

@@ -197,6 +197,22 @@ def test_draws_follow_the_softmax() -> None:
     assert (draw(logits[:5], Sampling(temperature=0.0), streams[:5], 0) == 0).all()
 
 
+def test_draws_from_a_large_vocabulary_follow_the_softmax() -> None:
+    # 300 tokens are two whole blocks and a part of one; token i has a weight of 1, 2 or 3. 60,000 keys.
+    weights = np.arange(300) % 3 + 1
+    logits = torch.tensor(np.log(weights)).float().expand(60_000, 300)
+    streams = stream_keys([17 * i for i in range(60_000)])
+    found = np.bincount(draw(logits, Sampling(), streams, 5), minlength=300)
+    assert len(found) == 300
+    # Chi-square with 299 degrees of freedom: 99.9% of draws stay below 380.
+    expected = 60_000 * weights / weights.sum()
+    assert ((found - expected) ** 2 / expected).sum() < 380
+    blocks = [found[:128].sum(), found[128:256].sum(), found[256:].sum()]
+    np.testing.assert_allclose(
+        blocks, [60_000 * weights[s].sum() / 600 for s in (slice(128), slice(128, 256), slice(256, 300))], rtol=0.03
+    )
+
+
 def test_a_token_gets_the_same_noise_whatever_others_are_kept() -> None:
     streams = stream_keys([1, 2, 3])
     wide = gumbel(streams[:, None], 7, np.arange(50)[None])

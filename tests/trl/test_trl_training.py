@@ -85,11 +85,11 @@ def weights_of(folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("credit", ["turn", "episode"])
 def test_each_written_token_has_its_turns_advantage(settings: GRPOSettings, tiny_base: Path, credit: Any) -> None:
-    trainer = made(replace(settings, credit=credit, gamma=0.5, members=6), tiny_base)
-    chosen = replace(settings, members=6)
+    chosen = replace(settings, members=12)  # so many that their films differ
+    trainer = made(replace(chosen, credit=credit, gamma=0.5), tiny_base)
     output = trainer._generate_and_score_completions(batch(chosen))
     played = trainer._played
-    wanted = turn_advantages(reward_table(played, 2), 6, credit, 0.5, "group")
+    wanted = turn_advantages(reward_table(played, 2), chosen.members, credit, 0.5, "group")
     assert np.abs(wanted).max() > 0.1
     for row, episode in enumerate(played):
         cut = episode.prompt_length

@@ -27,6 +27,7 @@ from crs_gym.errors import TrainingError
 from crs_gym.lm.allocator import keep_freed_memory
 from crs_gym.lm.sentence_encoder import SentenceEncoder
 from crs_gym.lm.weights import find_weights, weights_revision
+from crs_gym.registration import WORLDS
 from crs_gym.trainer import processor_name, training_folder
 from crs_gym.worlds import load_world
 
@@ -150,6 +151,8 @@ def _card(settings: RetrieverTraining, facts: Mapping[str, Any]) -> str:
     )
     if not settings.cross_attention:
         options += " --no-cross-attention"
+    world = settings.world.lower()
+    env = next((f"CRS-{title}-v0" for title, name in WORLDS.items() if name == world), "ENV")
     valid = facts["valid"]
     measured = (
         "No valid split was on the machine that trained it."
@@ -170,6 +173,6 @@ in {facts["seconds"]} s on {facts["hardware"]}.
 - Sentence encoder: `{settings.encoder}` (`{facts["encoder_revision"]}`)
 - {measured}
 
-Play it: `crs-gym evaluate CRS-Redial-v0 -a dual-view:DIR`. The weights hold numbers only; nothing that is loaded runs.
+Play it: `crs-gym evaluate {env} -a dual-view:DIR`. The weights hold numbers only; nothing that is loaded runs.
 They carry what the corpus's people named and liked, with its gaps and its fashions; the corpus's licence applies.
 """
