@@ -68,20 +68,24 @@ def plain(rows: IntArray, *columns: Any) -> Sequence[Any]:
 def cells(table: NDArray[Any], rows: Any, columns: Any) -> Any:
     """`(n, …)` columns of `(n,)` rows of a table; of one row, `(…)` columns."""
     if isinstance(rows, np.ndarray):
-        return table[_beside(rows, columns), columns]
+        return table.reshape(-1).take(_places(table, rows, columns))
     return table[rows][columns]  # numpy takes five times as long for `table[rows, columns]`
 
 
 def put_cells(table: NDArray[Any], rows: Any, columns: Any, values: Any) -> None:
     """Write into a table's cells, as `cells` reads them."""
     if isinstance(rows, np.ndarray):
-        table[_beside(rows, columns), columns] = values
+        table[rows.reshape(-1, *[1] * (columns.ndim - 1)), columns] = values
     else:
         table[rows][columns] = values
 
 
-def _beside(rows: IntArray, columns: IntArray) -> IntArray:
-    return rows.reshape(-1, *[1] * (columns.ndim - 1))
+def _places(table: NDArray[Any], rows: IntArray, columns: IntArray) -> IntArray:
+    """Where the cells stand in the flat table; one look-up there takes a fraction of the time of one by two indices."""
+    width = table.shape[1]
+    first = (rows * width).reshape(-1, *[1] * (columns.ndim - 1))
+    places: IntArray = np.where(columns < 0, columns + width, columns) + first
+    return places
 
 
 def column(values: Any) -> NDArray[Any]:

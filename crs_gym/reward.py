@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from crs_gym.catalog import Catalog
 from crs_gym.errors import UnknownNameError
-from crs_gym.numeric import FloatArray, IntArray, between_0_and_1, column, row_count, row_sum
+from crs_gym.numeric import FloatArray, IntArray, between_0_and_1, cells, column, row_count, row_sum
 
 LONGEST_SLATE: Final = 1024
 """The highest `k`."""
@@ -66,9 +66,8 @@ class TurnFacts:
 
     def similarity(self) -> FloatArray:
         """`(n, k)` float32 in [0, 1], each shown item's mean similarity to the targets; 0 in empty places."""
-        rows = self.rows[:, None, None] if self.items.ndim > 1 else self.rows
-        shared = self.target_centroids[rows, self.catalog.slate_facets[self.items]]  # (n, k, widest)
-        similarity: FloatArray = row_sum(shared * self.catalog.slate_values[self.items])
+        shared = cells(self.target_centroids, self.rows, self.catalog.slate_facets.take(self.items, axis=0))
+        similarity: FloatArray = row_sum(shared * self.catalog.slate_values.take(self.items, axis=0))  # (n, k, widest)
         return similarity
 
     def closeness(self) -> Any:

@@ -10,13 +10,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from crs_gym.errors import TrainingError
 from crs_gym.plugins import PluginRegistry
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 SETTINGS_FILE: Final = "settings.json"
 """What a training was begun with; whoever goes on with it must say the same."""
@@ -121,31 +118,6 @@ def kept_updates(directory: Path) -> str:
         else "No checkpoint was written yet"
     )
     return f" {kept}: run the same command to go on."
-
-
-def bar_on_terminal() -> Progress | None:
-    """The bar of a training, on the error stream; `None` where that is no terminal, and lines are told instead."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        return None
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    )
 
 
 def processor_name() -> str:

@@ -159,9 +159,16 @@ class EaseScorer:
         from scipy.sparse import csr_array
 
         model = self._model
-        shape = (len(offsets) - 1, len(model.weights))
+        n = len(offsets) - 1
         # A sparse product sums each row by itself, in order: a dialogue's scores do not depend on its batch.
-        scores: FloatArray = csr_array((weights, model.rows[items], offsets), shape=shape) @ model.weights
+        if n > 1:
+            product: FloatArray = (
+                csr_array((weights, model.rows[items], offsets), (n, len(model.weights))) @ model.weights
+            )
+            return product
+        scores = np.zeros((1, model.weights.shape[1]), np.float32)  # for one, what stands around it would cost more
+        for row, weight in zip(model.rows[items].tolist(), weights, strict=True):
+            scores += model.weights[row] * weight
         return scores
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ RECENT: Final = 16
 """How many of the films that speak for what a user wants are remembered, the last ones named. In `ease` one more would
 weigh 0.03."""
 
-MOST_SAID: Final = 2.0
+MOST_SAID: Final = 2
 """After so many statements more, for or against a facet, no further one counts."""
 
 STATED: Final = 1.0
@@ -40,7 +40,7 @@ class Belief:
     Attributes:
         recent: `(N, RECENT)` int64, films that speak for what the user wants, the last named first; `NO_ITEM` in empty
             places, which may lie between others.
-        balance: `(N, n_facets + 1)` float32 in [-2, 2], statements for each facet less those against it; the last place
+        balance: `(N, n_facets + 1)` int8 from -2 to 2, statements for each facet less those against it; the last place
             is the padding's, always 0.
         by_facets: `(N, n_items + 1)` float32, what a film's log score gains by what was said of facets; `-inf` for
             films that were named or shown, and in the last place, `NO_ITEM`'s.
@@ -54,14 +54,15 @@ class Belief:
     def __init__(self, catalog: Catalog, num_dialogues: int) -> None:
         n = num_dialogues
         owners = np.repeat(np.arange(len(catalog), dtype=np.int64), np.diff(catalog.facet_offsets))
-        self._items_of_facets = owners[np.argsort(catalog.facet_ids, kind="stable")]
+        items = owners[np.argsort(catalog.facet_ids, kind="stable")]
         self._n_items_of_facet = np.bincount(catalog.facet_ids, minlength=catalog.n_facets)
-        self._first_of_facet = np.cumsum(self._n_items_of_facet) - self._n_items_of_facet
+        self._items_of_facet = np.split(items, np.cumsum(self._n_items_of_facet)[:-1])
         self._alike = Likeness(catalog)
         self.recent = np.full((n, RECENT), NO_ITEM, np.int64)
-        self.balance = np.zeros((n, catalog.n_facets + 1), np.float32)
+        self.balance = np.zeros((n, catalog.n_facets + 1), np.int8)
         self.by_facets = np.full((n, len(catalog) + 1), -np.inf, np.float32)
         self.likeness = np.zeros((2, n, len(catalog) + 1), np.float32)
+        self._sums = list(self.likeness.reshape(2 * n, -1))  # row by row: to make a view costs as much as to add to it
         self.judged = np.zeros((2, n), np.float32)
         self.reaction = np.zeros((n, 3), np.float32)
         self.asked = np.zeros((n, len(FACET_KINDS)), np.float32)
@@ -72,16 +73,15 @@ class Belief:
 
         Two people who talk to the point name films of one kind, and nine in ten of them are liked.
         """
-        self.recent[rows] = NO_ITEM
+        self.recent[rows] = _latest(heard.named)
         self.balance[rows] = 0
         self.by_facets[rows] = 0
         self.by_facets[rows, NO_ITEM] = -np.inf
-        self.likeness[:, rows] = 0
+        for side in (FOR, AGAINST):
+            self.likeness[side, rows[self.judged[side, rows] > 0]] = 0
         self.judged[:, rows] = 0
         self.asked[rows] = 0
         self.shown[rows] = 0
-        for column in heard.named.T:
-            self._want(rows, column)
         self._hear(rows, heard, STATED)
         self.reaction[rows] = 0
 
@@ -99,18 +99,25 @@ class Belief:
         self.reaction[rows, 1] = (heard.item_signs < 0).any(axis=1)
         self.reaction[rows, 2] = (heard.facet_signs != 0).any(axis=1)
 
-    def evidence(self, rows: IntArray, out: FloatArray) -> None:
-        """Into `out` `(n, n_items)`, what films' log scores gain by all that was said; `-inf` for films met already."""
+    def evidence(self, rows: IntArray, out: FloatArray, scratch: FloatArray) -> None:
+        """Into `out` `(n, n_items)`, what films' log scores gain by all that was said; `-inf` for films met already.
+
+        It is never -0.0. `scratch`, of the same shape, is written over.
+        """
         at = span(rows)
         out[:] = self.by_facets[at, :-1]
         for side, weight in ((FOR, LIKED), (AGAINST, -DISLIKED)):
             films = self.judged[side, at]
-            if films.any():
-                share = np.divide(np.float32(weight), films, out=np.zeros_like(films), where=films > 0)
-                out += self.likeness[side, at, :-1] * share[:, None]
+            shares = np.float32(weight) / np.maximum(films, 1)  # of no film the likeness is 0
+            judging = np.flatnonzero(films)
+            if 2 * len(judging) > len(films):
+                np.multiply(self.likeness[side, at, :-1], shares[:, None], out=scratch)
+                out += scratch
+            elif len(judging):  # few users speak against a film
+                out[judging] += self.likeness[side, rows[judging], :-1] * shares[judging, None]
 
     def unmet(self, rows: IntArray, out: FloatArray) -> None:
-        """Into `out` `(n, n_items)`, `-inf` for films met already, else 0."""
+        """Into `out` `(n, n_items)`, `-inf` for films met already, else 0; never -0.0."""
         out[:] = np.where(np.isneginf(self.by_facets[span(rows), :-1]), -np.inf, 0)
 
     def histories(self, rows: IntArray) -> Histories:
@@ -142,39 +149,48 @@ class Belief:
     def _hear(self, rows: IntArray, heard: Heard, weight: float) -> None:
         if heard.named.size:
             self.by_facets[rows[:, None], heard.named] = -np.inf
-        for items, signs in zip(heard.items.T, heard.item_signs.T, strict=True):
-            judging = np.flatnonzero(signs)
-            if len(judging):
-                self._judge(rows[judging], items[judging], signs[judging])
+        who, place = heard.item_signs.nonzero()
+        if len(who):
+            self._judge(rows[who], heard.items[who, place], heard.item_signs[who, place])
         for facets, signs in zip(heard.facets.T, heard.facet_signs.T, strict=True):
             stating = np.flatnonzero(signs)
             if len(stating):
                 self._state(rows[stating], facets[stating], signs[stating], weight)
 
     def _judge(self, rows: IntArray, items: IntArray, signs: NDArray[np.int8]) -> None:
-        """A film is spoken for, or against, in each of `rows`."""
-        side = np.where(signs > 0, FOR, AGAINST)
-        self.judged[side, rows] += 1
-        for own, alike in zip(zip(side.tolist(), rows.tolist(), strict=True), self._alike.of(items), strict=True):
-            self.likeness[own] += alike  # in place: all rows at once would be copied twice
+        """Films are spoken for, or against: one in each of `rows`, which may hold a row several times."""
+        places = np.where(signs > 0, rows, rows + self.judged.shape[1])
+        self.judged += np.bincount(places, minlength=self.judged.size).reshape(self.judged.shape)
+        for place, alike in zip(places.tolist(), self._alike.of(items), strict=True):
+            own = self._sums[place]
+            np.add(own, alike, own)  # in place: all rows at once would be copied twice
         against = np.flatnonzero(signs < 0)
         if len(against):
-            recent = self.recent[rows[against]]
-            recent[recent == items[against, None]] = NO_ITEM
-            self.recent[rows[against]] = recent
+            rows = rows[against]
+            found, place = (self.recent[rows] == items[against, None]).nonzero()
+            self.recent[rows[found], place] = NO_ITEM
 
-    def _state(self, rows: IntArray, facets: IntArray, signs: NDArray[Any], weight: float) -> None:
+    def _state(self, rows: IntArray, facets: IntArray, signs: NDArray[np.int8], weight: float) -> None:
         """A facet is spoken for, or against, in each of `rows`: its films gain, or lose."""
         before = self.balance[rows, facets]
-        after = np.clip(before + signs, -MOST_SAID, MOST_SAID).astype(np.float32)
+        after = np.minimum(np.maximum(before + signs, -MOST_SAID), MOST_SAID)
         self.balance[rows, facets] = after
         counts = self._n_items_of_facet[facets]
-        ends = np.cumsum(counts)
-        first = self._first_of_facet[facets] - (ends - counts)
-        items = self._items_of_facets[np.arange(ends[-1]) + np.repeat(first, counts)]
+        items = np.concatenate([self._items_of_facet[facet] for facet in facets.tolist()])
         # A flat index takes a third of the time of two; no film has a facet twice, so no place is hit twice.
         places = items + np.repeat(rows * self.by_facets.shape[1], counts)
-        self.by_facets.reshape(-1)[places] += np.repeat((after - before) * np.float32(weight), counts)
+        gains = (after - before) * np.float32(weight)
+        self.by_facets.reshape(-1)[places] += np.repeat(gains, counts)
+
+
+def _latest(named: IntArray) -> IntArray:
+    """`(n, RECENT)` the last of `(n, c)` films, no row with one twice, in the order of `Belief.recent`."""
+    latest = named[:, ::-1]
+    if latest.shape[1] > RECENT:  # no gaps, which would leave no room for all
+        latest = np.take_along_axis(latest, np.argsort(latest == NO_ITEM, axis=1, kind="stable"), axis=1)[:, :RECENT]
+    recent = np.full((len(named), RECENT), NO_ITEM, np.int64)
+    recent[:, : latest.shape[1]] = latest
+    return recent
 
 
 def span(rows: IntArray) -> IntArray | slice:

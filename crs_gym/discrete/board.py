@@ -96,12 +96,14 @@ class Board:
         self._look()
         items, c, k = self._candidates.items, self._config.n_candidates, self._k
         asks = actions >= c
-        allowed = np.take_along_axis(self._encoder.masks, actions[:, None], axis=1)[:, 0]
+        rows = np.arange(len(actions), dtype=np.int64)
+        masks = self._encoder.masks
+        allowed = masks.reshape(-1).take(actions + rows * masks.shape[1])  # flat: see `crs_gym.discrete.encoding`
         first = np.where(asks | ~allowed, 0, actions)
         place = np.arange(c, dtype=np.int64)
         order = np.where(place <= first[:, None], place - 1, place)  # candidate `first`, then the others
         order[:, 0] = first
-        ranking = np.take_along_axis(items, order, axis=1)
+        ranking = items.reshape(-1).take(order + rows[:, None] * c)
         slate = np.full((len(actions), k), NO_ITEM, np.int64)
         slate[:, : min(k, c)] = ranking[:, :k]
         if not self._config.show_while_asking:

@@ -35,6 +35,8 @@ the candidates that have them."""
 REACTIONS: Final = ("film_for", "film_against", "facet_named")
 """What the user did in its last turn."""
 
+_STATEMENT: Final = np.float32(1 / MOST_SAID)
+
 MOST_ASKED: Final = 2.0
 """After so many questions about a kind of facet no further one counts."""
 
@@ -116,7 +118,7 @@ class Encoder:
         arrays = self.arrays
         at = span(rows)
         items, scores = candidates.items[at], candidates.scores[at]
-        balance = belief.balance[at].take(self._broad, axis=1) / np.float32(MOST_SAID)
+        balance = belief.balance[at].take(self._broad, axis=1) * _STATEMENT
         arrays["liked"][at] = np.maximum(balance, 0)
         arrays["disliked"][at] = np.maximum(-balance, 0)
         there = items != NO_ITEM
@@ -143,11 +145,13 @@ class Encoder:
         balance = belief.balance.reshape(-1)
         said = balance.take(self._by_kind.take(items, axis=1) + first)  # (widest, n, C)
         for of_kind in self._spans:
-            yield np.clip(np.add.reduce(said[of_kind], axis=0) / np.float32(MOST_SAID), -1, 1)
+            statements = np.add.reduce(said[of_kind], axis=0, dtype=np.int8)
+            yield np.minimum(np.maximum(statements, -MOST_SAID), MOST_SAID) * _STATEMENT
         places = rows[:, None] * belief.likeness.shape[2] + items
         for side in (FOR, AGAINST):
             films = np.maximum(belief.judged[side, rows], 1)[:, None]
-            yield np.clip(belief.likeness[side].reshape(-1).take(places) / films, -1, 1)
+            likeness = belief.likeness[side].reshape(-1).take(places) / films
+            yield np.minimum(np.maximum(likeness, np.float32(-1)), np.float32(1))
 
     def _shape(self, field: Field) -> tuple[int, ...]:
         numbers = len(field.numbers)

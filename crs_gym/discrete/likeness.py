@@ -26,7 +26,7 @@ class Likeness:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._place = np.full(len(catalog), -1, np.int64)
-        self._rows = np.zeros((min(len(catalog), MOST_KEPT), len(catalog) + 1), np.float32)
+        self._rows = list(np.zeros((min(len(catalog), MOST_KEPT), len(catalog) + 1), np.float32))
         self._kept = 0
 
     def of(self, items: IntArray) -> list[FloatArray]:
@@ -34,17 +34,25 @@ class Likeness:
 
         To be read at once: a later call may write other films' likenesses there.
         """
-        missing = np.unique(items[self._place[items] < 0])
+        places = self._place[items]
+        if places.min(initial=0) < 0:
+            if not self._keep(np.unique(items[places < 0]), items):
+                return [self._row(item) for item in items.tolist()]
+            places = self._place[items]
+        return [self._rows[place] for place in places.tolist()]
+
+    def _keep(self, missing: IntArray, wanted: IntArray) -> bool:
+        """Work out the likenesses of `missing` films among the `wanted`; False where these are more than are kept."""
         if self._kept + len(missing) > len(self._rows):  # begin anew, with those that are asked for now
             self._place[:] = -1
-            self._kept, missing = 0, np.unique(items)
+            self._kept, missing = 0, np.unique(wanted)
             if len(missing) > len(self._rows):
-                return [self._row(item) for item in items.tolist()]
+                return False
         for item in missing.tolist():
-            self._rows[self._kept] = self._row(item)
+            self._rows[self._kept][:] = self._row(item)
             self._place[item] = self._kept
             self._kept += 1
-        return [self._rows[place] for place in self._place[items].tolist()]
+        return True
 
     def _row(self, item: int) -> FloatArray:
         catalog = self._catalog

@@ -39,7 +39,7 @@ class DiscreteAgent:
         self._config = DiscreteConfig(**settings)
         self._catalog = world.catalog
         self._choose = choose
-        self._source, reader = load_source(self._config.candidates, world, 0, _nothing)
+        self._source, reader = load_source(self._config.candidates, world, _nothing)
         self._listener = Listener(reader, world.catalog.names)
 
     def act(self, observations: Sequence[Observation]) -> list[AgentTurn]:
@@ -58,7 +58,7 @@ class DiscreteAgent:
     def read(self, observations: Sequence[Observation]) -> Board:
         """What the dialogues say, from their words."""
         n, k = len(observations), observations[0].k
-        source = self._source.fresh(n, lambda row: observations[row])
+        source = self._source.fresh(lambda row: observations[row])
         board = Board(
             self._catalog,
             source,

@@ -8,8 +8,8 @@ from typing import Final, Protocol
 import numpy as np
 
 from crs_gym.agent import Agent, CandidateSource, Observation, load_agent
-from crs_gym.catalog import NO_ITEM, Catalog
-from crs_gym.discrete.belief import RECENT, Belief
+from crs_gym.catalog import Catalog
+from crs_gym.discrete.belief import Belief
 from crs_gym.numeric import FloatArray, IntArray
 from crs_gym.reading import read_text
 from crs_gym.turns import AgentTurn
@@ -31,22 +31,21 @@ class Source(Protocol):
 
     reads_all: bool
 
-    def update(self, scores: FloatArray, rows: IntArray, belief: Belief) -> None:
-        """Bring `rows` of the `(N, n_items)` scores up to date."""
+    def scores(self, rows: IntArray, belief: Belief) -> FloatArray:
+        """`(n, n_items)` float32, the log scores of films in each of `rows`; `-inf` for what is no candidate."""
         ...
 
-    def fresh(self, num_dialogues: int, observe: Observe) -> Source:
+    def fresh(self, observe: Observe) -> Source:
         """The same source for other dialogues."""
         ...
 
 
-def load_source(name: str, world: World, num_dialogues: int, observe: Observe) -> tuple[Source, CandidateSource]:
+def load_source(name: str, world: World, observe: Observe) -> tuple[Source, CandidateSource]:
     """The source of a name, and who reads what users say.
 
     Args:
         name: An agent's name, with options behind a colon.
         world: What the agent learns from: it is handed the catalogue and the train split.
-        num_dialogues: How many dialogues are played side by side.
         observe: What an agent sees of a row, for agents that offer no scores in columns.
 
     Raises:
@@ -58,7 +57,7 @@ def load_source(name: str, world: World, num_dialogues: int, observe: Observe) -
         raise ValueError(f"candidates={name!r}: it is shown the targets; candidates come from agents that are not")
     offered = _offered(named.agent)
     if offered is not None:
-        return HistorySource(offered, num_dialogues), offered
+        return HistorySource(offered), offered
     reader = _offered(load_agent(READER, world).agent)
     assert reader is not None
     return RankingSource(named.agent, name, world.catalog, observe), reader
@@ -70,25 +69,21 @@ def _offered(agent: Agent) -> CandidateSource | None:
 
 
 class HistorySource:
-    """Scores in columns, by the films that speak for what a user wants; only where these have changed."""
+    """Scores in columns, by the films that speak for what a user wants."""
 
     reads_all = False
 
-    def __init__(self, source: CandidateSource, num_dialogues: int) -> None:
+    def __init__(self, source: CandidateSource) -> None:
         self._source = source
-        self._scored = np.full((num_dialogues, RECENT), NO_ITEM - 1, np.int64)  # nothing was scored yet
 
-    def update(self, scores: FloatArray, rows: IntArray, belief: Belief) -> None:
-        """Bring `rows` of `scores` up to date."""
-        changed = rows[(belief.recent[rows] != self._scored[rows]).any(axis=1)]
-        if len(changed):
-            self._scored[changed] = belief.recent[changed]
-            scores[changed] = self._source.log_scores(belief.histories(changed))
+    def scores(self, rows: IntArray, belief: Belief) -> FloatArray:
+        """`(n, n_items)` float32, the log scores of films in each of `rows`."""
+        return self._source.log_scores(belief.histories(rows))
 
-    def fresh(self, num_dialogues: int, observe: Observe) -> HistorySource:
-        """The same source for other dialogues."""
+    def fresh(self, observe: Observe) -> HistorySource:
+        """This one, which knows of no dialogue."""
         del observe
-        return HistorySource(self._source, num_dialogues)
+        return self
 
 
 class RankingSource:
@@ -105,19 +100,19 @@ class RankingSource:
         self._catalog = catalog
         self._observe = observe
 
-    def update(self, scores: FloatArray, rows: IntArray, belief: Belief) -> None:
-        """Bring `rows` of `scores` up to date."""
+    def scores(self, rows: IntArray, belief: Belief) -> FloatArray:
+        """`(n, n_items)` float32, by the rankings of the agent in each of `rows`; `-inf` for what it does not rank."""
         del belief
         observations = [self._observe(row) for row in rows.tolist()]
         answers = self._agent.act(observations)
-        for row, answer, observation in zip(rows.tolist(), answers, observations, strict=True):
+        scores = np.full((len(rows), len(self._catalog)), -np.inf, np.float32)
+        for own, answer, observation in zip(scores, answers, observations, strict=True):
             ranking = self._ranking(answer, observation)
-            scores[row] = -np.inf
-            scores[row, ranking] = -np.log(np.arange(1, len(ranking) + 1, dtype=np.float32))
+            own[ranking] = -np.log(np.arange(1, len(ranking) + 1, dtype=np.float32))
+        return scores
 
-    def fresh(self, num_dialogues: int, observe: Observe) -> RankingSource:
+    def fresh(self, observe: Observe) -> RankingSource:
         """The same source for other dialogues."""
-        del num_dialogues
         return RankingSource(self._agent, self._name, self._catalog, observe)
 
     def _ranking(self, answer: AgentTurn | str, observation: Observation) -> list[int]:

@@ -73,27 +73,32 @@ class DiscreteVectorEnv(ConversationVectorEnv):
 
     def _reset_infos(self, rows: IntArray) -> dict[str, Any]:
         begun = [self.engine.begun(row) for row in rows.tolist()]
+        mask = self._mask(rows)
         infos: dict[str, Any] = {}
         for key, values in (
             ("task_id", np.array([episodes.tasks.task_ids[i] for episodes, i in begun], object)),
             ("seed", np.array([episodes.seeds[i] for episodes, i in begun], np.int64)),
             ("episode", np.array([episodes.numbers[i] for episodes, i in begun], np.int64)),
         ):
-            self._put_column(infos, key, rows, values)
+            self._put_column(infos, key, rows, values, mask)
         return infos
 
     def _step_infos(self, turns: AgentTurns, result: StepResult) -> dict[str, Any]:
         self.view.follow(result.rows)
         infos: dict[str, Any] = {}
-        self._put_column(infos, "shown", result.rows, turns.items)
-        scored = np.ones(len(result.rows), bool)
-        scored[list(result.errors)] = False
+        rows = result.rows
+        mask = self._mask(rows)
+        self._put_column(infos, "shown", rows, turns.items, mask)
+        scored: slice | list[int] = slice(None)
+        if result.errors:
+            scored = [i for i in range(len(rows)) if i not in result.errors]
+            mask = self._mask(rows[scored])
         terms: dict[str, Any] = {}
         for name, values in result.terms.items():
-            self._put_column(terms, name, result.rows[scored], np.asarray(values, np.float64)[scored])
-        infos["reward_terms"], infos["_reward_terms"] = terms, self._mask(result.rows[scored])
+            self._put_column(terms, name, rows[scored], np.asarray(values, np.float64)[scored], mask)
+        infos["reward_terms"], infos["_reward_terms"] = terms, mask
         if np.count_nonzero(result.done):
-            self._put_end(infos, result.rows[result.done])
+            self._put_end(infos, rows[result.done])
         return infos
 
     def _put_end(self, infos: dict[str, Any], rows: IntArray) -> None:
@@ -122,11 +127,13 @@ class DiscreteVectorEnv(ConversationVectorEnv):
         mask[rows] = True
         return mask
 
-    def _put_column(self, infos: dict[str, Any], key: str, rows: IntArray, values: NDArray[Any]) -> None:
-        """`infos[key]`, typed as `values` are, one for each of `rows`, and its mask."""
+    def _put_column(
+        self, infos: dict[str, Any], key: str, rows: IntArray, values: NDArray[Any], mask: NDArray[np.bool_]
+    ) -> None:
+        """`infos[key]`, typed as `values` are, one for each of `rows`, and the mask of these."""
         column = np.zeros((self.num_envs, *values.shape[1:]), values.dtype)
         column[rows] = values
-        infos[key], infos[f"_{key}"] = column, self._mask(rows)
+        infos[key], infos[f"_{key}"] = column, mask
 
     def _end_in_same_step(self, done: IntArray, infos: dict[str, Any]) -> dict[str, Any]:
         last = self.view.observations()

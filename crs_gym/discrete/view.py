@@ -37,7 +37,7 @@ class DiscreteView:
         self._game = game
         self._engine = engine = game.engine
         catalog, n = game.world.catalog, engine.num_dialogues
-        source, reader = load_source(config.candidates, game.world, n, self._observation)
+        source, reader = load_source(config.candidates, game.world, self._observation)
         self._listener = Listener(reader, catalog.names)
         self._board = Board(
             catalog, source, n, k=engine.k, max_turns=engine.max_turns, config=config, read=engine.messages

@@ -24,6 +24,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from crs_gym.config import EnvConfig
 from crs_gym.errors import TrainingError
 from crs_gym.game import Game
+from crs_gym.lm.progress import UpdatesBar
 from crs_gym.lm.transformers_model import native_dtype
 from crs_gym.lm.weights import find_weights, weights_revision
 from crs_gym.trainer import training_folder, whole_checkpoints
@@ -44,6 +45,9 @@ MANIFEST_FILE: Final = "manifest.json"
 """Written last: a folder that holds it holds a training that has ended."""
 
 KEPT_CHECKPOINTS: Final = 2
+
+_SHOWN: Final = {"reward": "return", "success": "success", "turns": "turns", "well_formed": "right form"}
+"""What the logs call a figure, and what it is called here."""
 
 _OF_NO_EFFECT: Final = ("out", "report_to", "checkpointing")
 
@@ -218,8 +222,10 @@ def _go_on(trainer: MultiTurnGRPOTrainer, out: Path) -> None:
         for torn in set(out.glob("checkpoint-*")) - set(whole):  # a kill came while it was written
             shutil.rmtree(torn)
     trainer.remove_callback(transformers.PrinterCallback)
+    bar = UpdatesBar(_SHOWN, lines="")
+    trainer.add_callback(bar)
     model = trainer.model
-    with disable_input_dtype_casting(model) if isinstance(model, PeftModel) else nullcontext():
+    with bar, disable_input_dtype_casting(model) if isinstance(model, PeftModel) else nullcontext():
         trainer.train(resume_from_checkpoint=str(whole[-1]) if whole else None)
 
 

@@ -94,7 +94,7 @@ def test_an_ended_training_is_left_alone(
 def test_a_killed_training_goes_on_to_the_same_weights(
     trained: Path, settings: SmtpoTraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from crs_agents.smtpo import sft
+    from crs_gym.lm.progress import UpdatesBar
 
     def killed(self: object, args: object, state: Any, control: object, **_: object) -> None:
         if state.global_step == 5:
@@ -102,7 +102,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(
 
     again = replace(settings, out=tmp_path / "killed")
     with monkeypatch.context() as patch:
-        patch.setattr(sft.Told, "on_step_end", killed)
+        patch.setattr(UpdatesBar, "on_step_end", killed)
         with pytest.raises(KeyboardInterrupt):
             again.run()
     assert "Update 4 is kept" in again.after_interrupt()

@@ -45,6 +45,9 @@ def test_ease_in_columns_is_ease() -> None:
     for one, other in zip(log_scores, scores, strict=True):  # the floor is the same for all films
         floor = np.exp(one) - np.maximum(other, 0)
         assert floor == pytest.approx(np.full(len(floor), floor[0]), abs=1e-6)
+    for items, among_others in zip(lists, log_scores, strict=True):  # to the bit, whoever stands beside it
+        [alone] = scorer.log_scores(Histories(np.array([0, len(items)]), np.array(items, np.int64)))
+        assert alone.tobytes() == among_others.tobytes()
 
 
 def test_popularity_in_columns_is_popularity() -> None:
@@ -57,7 +60,7 @@ def test_popularity_in_columns_is_popularity() -> None:
 def test_without_evidence_candidates_are_the_agents_own_ranking() -> None:
     world = load_world("sample")
     agent: Any = load_agent("ease", world).agent
-    belief, candidates = Belief(world.catalog, 1), Candidates(world.catalog, HistorySource(agent.candidates, 1), 1, 50)
+    belief, candidates = Belief(world.catalog, 1), Candidates(world.catalog, HistorySource(agent.candidates), 1, 50)
     row = np.zeros(1, np.int64)
     for named in ((3, 200), (), (7, 8, 9, 600)):
         belief.begin(row, Heard.of([[]], [[]], [named]))
@@ -111,11 +114,10 @@ def test_candidates_by_ranking(name: str) -> None:
 def test_an_agent_that_writes_text_can_be_a_source() -> None:
     env = made()
     source = RankingSource(Chatter(env.catalog, text=True), "writer", env.catalog, lambda _: observation)
-    scores = np.zeros((1, len(env.catalog)), np.float32)
     ranked = set()
     for key in range(8):
         observation = Observation((Message("user", f"Hello {key}"),), 0, 5, 10, 50, key)
-        source.update(scores, np.zeros(1, np.int64), env.view._board.belief)
+        scores = source.scores(np.zeros(1, np.int64), env.view._board.belief)
         ranked.add(int(np.isfinite(scores).sum()))
     assert max(ranked) > 1
 
@@ -138,7 +140,7 @@ def test_a_ranking_outside_the_catalogue_is_refused() -> None:
     observation = Observation((), 0, 5, 10, 50, 0)
     source = RankingSource(Wild(), "wild", load_world("sample").catalog, lambda _: observation)
     with pytest.raises(ValueError, match=r"candidates='wild'.*1000000"):
-        source.update(np.zeros((1, 914), np.float32), np.zeros(1, np.int64), None)  # type: ignore[arg-type]
+        source.scores(np.zeros(1, np.int64), None)  # type: ignore[arg-type]
 
 
 def test_likeness_by_definition(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ class Bench:
 
     def __init__(self, named: tuple[int, ...] = ()) -> None:
         self.belief = Belief(FILMS, 1)
-        self.candidates = Candidates(FILMS, HistorySource(Flat(), 1), 1, 4)
+        self.candidates = Candidates(FILMS, HistorySource(Flat()), 1, 4)
         self.encoder = Encoder(FILMS, 1, 4, k=2, max_turns=4)
         self.rows = np.zeros(1, np.int64)
         self.turn = np.zeros(1, np.int64)

@@ -42,7 +42,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_adapter(settings: Simula
         said = process.communicate()[1].decode()
     assert process.returncode == -signal.SIGKILL
     assert not (settings.out / "manifest.json").exists()
-    assert said.startswith("update 0 of ")
+    assert said.startswith("crs-gym: update 0 of ")
     assert all(line.isprintable() for line in said.split("\n"))  # a pipe gets lines alone
     settings.run()
     assert adapter_of(settings.out) == adapter_of(undisturbed)

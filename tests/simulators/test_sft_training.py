@@ -36,7 +36,8 @@ from transformers import AutoModelForCausalLM, EvalPrediction, GPT2Config, Llama
 
 from crs_gym.curves import points  # noqa: E402
 from crs_gym.lm.adapters import lora_for  # noqa: E402
-from crs_simulators.sft import preparation, run, training, watching  # noqa: E402
+from crs_gym.lm.progress import UpdatesBar  # noqa: E402
+from crs_simulators.sft import preparation, run, training  # noqa: E402
 from crs_simulators.sft.curves import draw_curves  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("place")
@@ -47,14 +48,14 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Ctrl-C during an update."""
 
     def stop(update: int) -> None:
-        moved = watching.Watching.on_step_end
+        moved = UpdatesBar.on_step_end
 
         def pressed(self: Any, args: Any, state: Any, control: Any, **more: Any) -> None:
             moved(self, args, state, control, **more)
             if state.global_step == update - 1:
                 os.kill(os.getpid(), signal.SIGINT)
 
-        monkeypatch.setattr(watching.Watching, "on_step_end", pressed)
+        monkeypatch.setattr(UpdatesBar, "on_step_end", pressed)
 
     return stop
 

@@ -93,7 +93,7 @@ def test_a_slice_knows_who_is_silent() -> None:
 
 def test_what_the_context_tells_is_what_a_reader_reads() -> None:
     drawn = WORLD.tasks("train").take(range(200))
-    _, reader = load_source("ease", WORLD, 1, lambda row: pytest.fail(f"row {row} is observed"))
+    _, reader = load_source("ease", WORLD, lambda row: pytest.fail(f"row {row} is observed"))
     read = Listener(reader, CATALOG.names).dialogues([task.context for task in drawn])
     told = drawn.told
     assert told is not None

@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import Final, Self
 
-from crs_gym.trainer import bar_on_terminal
+from crs_gym.progress import bar_on_terminal
 
 _SMOOTH: Final = 50
 """Updates over which the loss that is shown is averaged."""

@@ -8,7 +8,7 @@ from typing import Self
 
 from stable_baselines3.common.callbacks import BaseCallback
 
-from crs_gym.trainer import bar_on_terminal
+from crs_gym.progress import bar_on_terminal
 
 
 class TurnsBar(BaseCallback):

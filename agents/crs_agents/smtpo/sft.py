@@ -16,7 +16,7 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when trl is imported: a training tells nobody of itself
 
@@ -35,6 +35,7 @@ from crs_agents.smtpo.trainer import SmtpoTraining
 from crs_gym.errors import TrainingError
 from crs_gym.lm.adapters import save_adapter, save_weights
 from crs_gym.lm.allocator import keep_freed_memory
+from crs_gym.lm.progress import UpdatesBar
 from crs_gym.lm.transformers_model import native_dtype
 from crs_gym.lm.weights import find_weights, weights_revision
 from crs_gym.trainer import training_folder, whole_checkpoints
@@ -45,6 +46,9 @@ MANIFEST_FILE: Final = "manifest.json"
 
 HISTORY_FILE: Final = "history.json"
 CARD_FILE: Final = "README.md"
+
+_SHOWN: Final = {"loss": "loss", "eval_loss": "valid loss", "eval_mean_token_accuracy": "valid tokens as taught"}
+"""What the logs call a figure, and what it is called here."""
 
 _OF_NO_EFFECT: Final = ("out", "stage", "report_to", "grpo")
 """Settings on which the result does not depend."""
@@ -87,20 +91,6 @@ def train(settings: SmtpoTraining) -> None:
         _finish(trainer, settings, options, {**chosen, **facts, **counts})
 
 
-class Told(transformers.TrainerCallback):
-    """One line for each evaluation and each checkpoint, on the error stream."""
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float] | None = None, **_: Any) -> None:
-        """Say what was logged."""
-        del args, control
-        shown = {name: value for name, value in (logs or {}).items() if name.endswith(("loss", "token_accuracy"))}
-        if shown:
-            _say(
-                f"update {state.global_step} of {state.max_steps}: "
-                + ", ".join(f"{k} {float(v):.3f}" for k, v in shown.items())
-            )
-
-
 def _go_on(trainer: SFTTrainer, out: Path) -> None:
     """Train from the last whole checkpoint to the end.
 
@@ -111,10 +101,11 @@ def _go_on(trainer: SFTTrainer, out: Path) -> None:
     for torn in set(out.glob("checkpoint-*")) - set(whole):  # a kill came while it was written
         shutil.rmtree(torn)
     trainer.remove_callback(transformers.PrinterCallback)
-    trainer.add_callback(Told())
+    bar = UpdatesBar(_SHOWN, lines="")
+    trainer.add_callback(bar)
     try:
         model = trainer.model
-        with disable_input_dtype_casting(model) if isinstance(model, PeftModel) else nullcontext():
+        with bar, disable_input_dtype_casting(model) if isinstance(model, PeftModel) else nullcontext():
             trainer.train(resume_from_checkpoint=str(whole[-1]) if whole else None)
     except OSError as error:
         raise TrainingError(

@@ -25,6 +25,7 @@ from transformers.integrations.integration_utils import TensorBoardCallback
 from crs_gym.errors import TrainingError
 from crs_gym.lm.adapters import save_adapter, trained_bytes
 from crs_gym.lm.allocator import keep_freed_memory
+from crs_gym.lm.progress import UpdatesBar
 from crs_gym.lm.transformers_model import native_dtype
 from crs_gym.lm.weights import find_weights, weights_revision
 from crs_gym.trainer import processor_name, require_room, training_folder, whole_checkpoints
@@ -32,16 +33,25 @@ from crs_gym.worlds import World, load_world
 from crs_simulators.sft import prompts
 from crs_simulators.sft.calibration import calibrate
 from crs_simulators.sft.curves import draw_curves
+from crs_simulators.sft.interrupt import StopsGently
 from crs_simulators.sft.preparation import KEPT_CHECKPOINTS, prepared
 from crs_simulators.sft.trainer import SimulatorTraining
 from crs_simulators.sft.training import SimulatorTrainer
-from crs_simulators.sft.watching import StopsGently, Watching
 
 MANIFEST_FILE: Final = "manifest.json"
 """Written last: a folder that holds it holds a training that has ended."""
 
 HISTORY_FILE: Final = "history.json"
 CURVE_FILE: Final = "curve.png"
+
+_SHOWN: Final = {
+    "words_nll": "words",
+    "answers_nll": "answers",
+    "eval_words_nll": "valid words",
+    "eval_answers_nll": "valid answers",
+    "eval_view_auc": "AUC",
+}
+"""What the logs call a figure, and what it is called here."""
 
 _OF_NO_EFFECT: Final = ("out", "report_to")
 """Settings on which the result does not depend."""
@@ -80,7 +90,7 @@ def train(settings: SimulatorTraining) -> None:
 
 
 def _hush() -> None:
-    """Leave the terminal to `Watching`: no bars and remarks of libraries."""
+    """Leave the terminal to `UpdatesBar`: no bars and remarks of libraries."""
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     datasets.disable_progress_bars()
@@ -107,15 +117,15 @@ def _go_on(trainer: SimulatorTrainer, settings: SimulatorTraining) -> None:
     if whole:
         history = json.loads((whole[-1] / "trainer_state.json").read_text("utf-8"))["log_history"]
         trainer.clock_from(max((entry.get("seconds", 0.0) for entry in history), default=0.0))
-    watching, stops = Watching(), StopsGently()
+    bar, stops = UpdatesBar(_SHOWN), StopsGently()
     trainer.add_callback(stops)
     trainer.remove_callback(transformers.PrinterCallback)
     if trainer.is_world_process_zero():
-        trainer.add_callback(watching)
+        trainer.add_callback(bar)
         if "tensorboard" in settings.report_to:
             trainer.add_callback(_tensorboard(out / "tensorboard"))
     try:
-        with stops.listening(), disable_input_dtype_casting(trainer.adapted):
+        with bar, stops.listening(), disable_input_dtype_casting(trainer.adapted):
             trainer.train(resume_from_checkpoint=str(whole[-1]) if whole else None)
     except Exception as error:  # torch and safetensors have classes of their own for it
         if shutil.disk_usage(out).free > _room(trainer.adapted) // (KEPT_CHECKPOINTS + 1):
@@ -123,8 +133,6 @@ def _go_on(trainer: SimulatorTrainer, settings: SimulatorTraining) -> None:
         raise TrainingError(
             f"the disk of {out} is full: {error}. Way out: make space, then run the same command to go on"
         ) from error
-    finally:
-        watching.close()
     if trainer.state.global_step < trainer.state.max_steps:
         raise KeyboardInterrupt
 
