@@ -85,6 +85,8 @@ RIGHT = "<think>likes horror; dislikes nothing; 7 #2 horror; best 2; ask star</t
         (RIGHT.replace("; ask star", ""), "repaired", (2, 1)),
         (RIGHT.replace("best 2", "best 1"), "repaired", (2, 1)),  # the verdict contradicts the answer
         (RIGHT.replace("#2", "#9"), "repaired", (2, 1)),  # there is no candidate 9
+        (RIGHT.replace("likes horror", "likes horror, horror"), "repaired", (2, 1)),
+        (RIGHT.replace("#2 horror", "#2 horror, horror"), "repaired", (2, 1)),
         (RIGHT.replace("; best", "; 7 #2 horror; best"), "repaired", (2, 1)),  # a model that goes in circles
         (RIGHT.partition("<answer>")[0], "repaired", (2,)),  # the verdict is all there is
         ("I would take number 3.", "unreadable", ()),

@@ -11,7 +11,7 @@ from agent_play import Game, observe, recommender, user
 
 from crs_agents.ranking import best_new_items
 from crs_agents.smtpo.candidates import scorer_of
-from crs_agents.smtpo.grammar import Thought, parse, write
+from crs_agents.smtpo.grammar import Match, Thought, parse, write
 from crs_agents.smtpo.options import PolicyOptions
 from crs_agents.smtpo.policy import SmtpoPolicy
 from crs_agents.smtpo.prompts import candidate_line
@@ -144,6 +144,30 @@ def test_a_repaired_text_says_so(policy: SmtpoPolicy, observations: list[OracleO
     items, _, well_formed = turn_of(policy, observations[5], "<answer>4, 4")
     assert items[0] == found.items[3]
     assert not well_formed
+
+
+def test_a_match_that_is_not_so_is_not_well_formed(
+    policy: SmtpoPolicy, sample: World, observations: list[OracleObservation]
+) -> None:
+    observation, catalog = observations[5], sample.catalog
+    (found,) = policy.recall([observation])
+    item, fit = found.items[6], found.fits[6]
+    genres = catalog[item].facets["genre"]
+    liked = (genres[0], "opera")
+    match = Match(7, genres[:1], fit)
+    whole = Thought(likes=liked, matches=(match,), answer=(7,))
+    cases = {
+        whole: True,
+        replace(whole, matches=(replace(match, fit=None),)): True,
+        replace(whole, matches=(replace(match, facets=()),)): True,  # what is left out is not false
+        replace(whole, matches=(replace(match, fit=(fit + 1) % 10),)): False,
+        replace(whole, matches=(replace(match, facets=liked),)): False,  # the film has no such facet
+        replace(whole, likes=("opera",)): False,  # nobody likes what it is said to match
+    }
+    for thought, true in cases.items():
+        items, _, well_formed = turn_of(policy, observation, write(thought))
+        assert items[0] == item
+        assert well_formed == true
 
 
 def test_with_nothing_left_the_turn_shows_nothing(sample: World) -> None:

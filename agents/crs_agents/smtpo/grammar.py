@@ -4,8 +4,9 @@
     <answer>1, 7</answer>
 
 in one line. `likes` and `dislikes` are the seeker's facets; each match names a candidate as its line begins (its fit,
-where that is told, and its number), none twice, and the liked facets that it has; `best` is the verdict, and the first
-number of the answer; `ask` is the kind of facet that the user is asked about, or nothing. A line break ends the text.
+where that is told, and its number), none twice, and the liked facets that it has, each once; `best` is the verdict, and
+the first number of the answer; `ask` is the kind of facet that the user is asked about, or nothing. A line break ends
+the text.
 """
 
 from __future__ import annotations
@@ -132,7 +133,9 @@ def parse(text: str, n: int) -> Parsed:
         )
         complete = len(thought.answer) == len(answer) and (bool(answer) or n == 0)
         matched = [match.number for match in matches]
-        if complete and list(_usable(matched, n)) == matched and _numbers(found["best"]) == answer[:1]:
+        lists = [found["likes"], found["dislikes"], *(facets for *_, facets in _MATCH.findall(found["matches"]))]
+        once = all(_each_once(facets) for facets in lists) and list(_usable(matched, n)) == matched
+        if complete and once and _numbers(found["best"]) == answer[:1]:
             return Parsed(thought, "right")
     return _repaired(text[:LONGEST], n)
 
@@ -157,6 +160,11 @@ def _numbers(text: str) -> list[int]:
 def _usable(numbers: Sequence[int], n: int) -> tuple[int, ...]:
     """Those that are numbers of candidates, each once."""
     return tuple(dict.fromkeys(number for number in numbers if 1 <= number <= n))
+
+
+def _each_once(facets: str) -> bool:
+    names = [name.strip() for name in facets.split(",")]
+    return len(set(names)) == len(names)
 
 
 def _facets(text: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from crs_agents.smtpo.candidates import Candidates, Recall
 from crs_agents.smtpo.grammar import parse
 from crs_agents.smtpo.options import PolicyOptions
 from crs_agents.smtpo.preferences import PreferenceReader
+from crs_agents.smtpo.truth import is_true
 from crs_agents.smtpo.wording import utterance
 from crs_gym.agent import Observation
 from crs_gym.catalog import Catalog
@@ -90,7 +91,7 @@ class SmtpoPolicy:
             items=items,
             ranking=ranking,
             reasoning=text,
-            well_formed=parsed.form == "right",
+            well_formed=parsed.form == "right" and is_true(parsed.thought, found, self._catalog),
         )
 
 
