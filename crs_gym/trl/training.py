@@ -170,7 +170,9 @@ def _model(settings: GRPOSettings, folder: Path, dtype: torch.dtype) -> Any:
     if settings.adapter is None:
         return model
     try:
-        return PeftModel.from_pretrained(model, str(settings.adapter), is_trainable=True)
+        adapted = PeftModel.from_pretrained(model, str(settings.adapter), is_trainable=True)
+        adapted.peft_config["default"].base_model_name_or_path = str(folder)  # by another name peft asks the hub for it
+        return adapted
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise TrainingError(f"the adapter {settings.adapter} does not fit {settings.base}: {error}") from error
 
@@ -242,6 +244,8 @@ def _finish(trainer: MultiTurnGRPOTrainer, settings: GRPOSettings, facts: dict[s
         # An adapter's embeddings are the base's: peft would ask the hub whether they are.
         chosen = {"selected_adapters": ["default"], "save_embedding_layers": False}
         chosen = chosen if isinstance(model, PeftModel) else {}
+        if chosen:
+            model.peft_config["default"].base_model_name_or_path = settings.base
         model.save_pretrained(str(out), **chosen)
         if not chosen:
             AutoTokenizer.from_pretrained(str(folder)).save_pretrained(str(out))

@@ -64,7 +64,7 @@ def test_the_wanted_film_comes_first_and_the_others_by_fit_and_facets() -> None:
     # fit + 1 a liked facet - 2 a disliked one: film 1: 9 - 2 = 7, film 2: 5 + 1 = 6, film 3: 4 - 2 = 2.
     assert thought.answer == (4, 1, 2)
     assert (thought.likes, thought.dislikes) == (("horror",), ("comedy",))
-    assert thought.matches == (Match(4, (), 0), Match(1, (), 9), Match(2, ("horror",), 5))
+    assert thought.matches == (Match(4, ("drama",), 0), Match(1, ("comedy",), 9), Match(2, ("horror",), 5))
 
 
 def test_without_the_wanted_film_facets_and_fit_decide() -> None:

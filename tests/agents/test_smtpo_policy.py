@@ -152,17 +152,19 @@ def test_a_match_that_is_not_so_is_not_well_formed(
     observation, catalog = observations[5], sample.catalog
     (found,) = policy.recall([observation])
     item, fit = found.items[6], found.fits[6]
-    genres = catalog[item].facets["genre"]
-    liked = (genres[0], "opera")
-    match = Match(7, genres[:1], fit)
-    whole = Thought(likes=liked, matches=(match,), answer=(7,))
+    (piece,) = policy.pieces([observation])
+    line = next(line for line in piece.splitlines() if line.startswith(f"{fit} #7 "))
+    facets = tuple(line.removeprefix(f"{fit} #7 ").partition("; ")[0].split(", "))
+    assert set(catalog[item].facets["genre"][:3]) <= set(facets)
+    match = Match(7, facets, fit)
+    whole = Thought(matches=(match,), answer=(7,))
     cases = {
         whole: True,
         replace(whole, matches=(replace(match, fit=None),)): True,
-        replace(whole, matches=(replace(match, facets=()),)): True,  # what is left out is not false
+        replace(whole, matches=()): True,
         replace(whole, matches=(replace(match, fit=(fit + 1) % 10),)): False,
-        replace(whole, matches=(replace(match, facets=liked),)): False,  # the film has no such facet
-        replace(whole, likes=("opera",)): False,  # nobody likes what it is said to match
+        replace(whole, matches=(replace(match, facets=(*facets, "opera")),)): False,
+        replace(whole, matches=(replace(match, facets=facets[1:]),)): False,
     }
     for thought, true in cases.items():
         items, _, well_formed = turn_of(policy, observation, write(thought))

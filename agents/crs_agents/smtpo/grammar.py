@@ -1,12 +1,11 @@
 """What the policy's model writes: the grammar, and the one place where it is written, read and repaired.
 
-    <think>likes horror, 1980s; dislikes gore; 9 #1 horror, 1980s; 8 #7 horror; best 1; ask star</think>
+    <think>likes horror, 1980s; dislikes gore; 9 #1 horror, thriller; 8 #7 horror; best 1; ask star</think>
     <answer>1, 7</answer>
 
-in one line. `likes` and `dislikes` are the seeker's facets; each match names a candidate as its line begins (its fit,
-where that is told, and its number), none twice, and the liked facets that it has, each once; `best` is the verdict, and
-the first number of the answer; `ask` is the kind of facet that the user is asked about, or nothing. A line break ends
-the text.
+in one line. `likes` and `dislikes` are the seeker's facets; each match quotes the line of a candidate, none twice, as
+it begins: its fit, where that is told, its number and its facets; `best` is the verdict, and the first number of the
+answer; `ask` is the kind of facet that the user is asked about, or nothing. A line break ends the text.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ class Match:
 
     Attributes:
         number: Of the candidate, from 1.
-        facets: The liked facets that it is said to have.
+        facets: The facets that it is said to have.
         fit: Its fit as it was repeated, `None` where it is not told.
     """
 

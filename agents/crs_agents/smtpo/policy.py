@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Final
 
 from crs_agents.ranking import Scorer
@@ -71,8 +71,7 @@ class SmtpoPolicy:
         ]
 
     def _piece(self, observation: Observation, found: Candidates) -> str:
-        said = self._preferences(observation)
-        spoken_of = said.likes.keys() | said.dislikes.keys()
+        spoken_of = self._spoken_of(observation)
         lines = [
             prompts.candidate_line(number, item, self._catalog, fit if self._fit else None, spoken_of)
             for number, (item, fit) in enumerate(zip(found.items, found.fits, strict=True), 1)
@@ -81,8 +80,13 @@ class SmtpoPolicy:
             return prompts.opening(observation.messages, lines, fit=self._fit)
         return prompts.follow_up(_said_since(observation), lines)
 
+    def _spoken_of(self, observation: Observation) -> Set[int]:
+        said = self._preferences(observation)
+        return said.likes.keys() | said.dislikes.keys()
+
     def _turn(self, observation: Observation, found: Candidates, text: str) -> AgentTurn:
         parsed = parse(text, len(found.items))
+        true = is_true(parsed.thought, found, self._catalog, self._spoken_of(observation))
         chosen = [found.items[number - 1] for number in parsed.thought.answer]
         ranking = tuple(dict.fromkeys([*chosen, *found.ranking]))[: max(observation.depth, observation.k)]
         items = ranking[: observation.k]
@@ -91,7 +95,7 @@ class SmtpoPolicy:
             items=items,
             ranking=ranking,
             reasoning=text,
-            well_formed=parsed.form == "right" and is_true(parsed.thought, found, self._catalog),
+            well_formed=parsed.form == "right" and true,
         )
 
 

@@ -24,7 +24,7 @@ from crs_gym.catalog import FACET_KINDS, Catalog
 from crs_gym.task import Message
 from crs_gym.transcript import one_line, render_message
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Rises with any change of what is read or written."""
 
 INSTRUCTION: Final = (
@@ -94,6 +94,12 @@ def candidate_line(number: int, item: int, catalog: Catalog, fit: int | None, sp
         fit: From 0 to `BEST_FIT`, or `None` where it is not told.
         spoken_of: Facets for or against which something was said; directors and stars among them are named.
     """
+    facets = ", ".join(line_facets(item, catalog, spoken_of)) or NO_FACETS
+    return f"{reference(number, fit)} {facets}; {one_line(catalog.names[item]).translate(_FORBIDDEN)}"
+
+
+def line_facets(item: int, catalog: Catalog, spoken_of: Container[int] = ()) -> tuple[str, ...]:
+    """The facets in the line of a candidate; see `candidate_line`."""
     genres, people = [], []
     for facet in catalog.facets_of(item).tolist():
         kind = FACET_KINDS[catalog.facet_kind_list[facet]]
@@ -101,8 +107,7 @@ def candidate_line(number: int, item: int, catalog: Catalog, fit: int | None, sp
             genres.append(facet_text(catalog.facet_names[facet]))
         elif kind != "decade" and facet in spoken_of:
             people.append(facet_text(catalog.facet_names[facet]))
-    facets = ", ".join([*genres[:MOST_GENRES], *people]) or NO_FACETS
-    return f"{reference(number, fit)} {facets}; {one_line(catalog.names[item]).translate(_FORBIDDEN)}"
+    return tuple(dict.fromkeys([*genres[:MOST_GENRES], *people]))
 
 
 def reference(number: int, fit: int | None) -> str:

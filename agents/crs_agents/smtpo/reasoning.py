@@ -15,7 +15,7 @@ from typing import Final
 from crs_agents.smtpo.candidates import Candidates
 from crs_agents.smtpo.grammar import Match, Thought
 from crs_agents.smtpo.preferences import Preference
-from crs_agents.smtpo.prompts import facet_text
+from crs_agents.smtpo.prompts import facet_text, line_facets
 from crs_gym.catalog import FACET_KINDS, Catalog
 
 MOST_LIKED: Final = 3
@@ -63,16 +63,16 @@ class Reasoner:
             for facet in sorted(preference.dislikes, key=lambda f: (-preference.dislikes[f], f))
             if facet not in hindsight
         ][:MOST_DISLIKED]
-        targets = set(wanted)
+        targets, spoken_of = set(wanted), preference.likes.keys() | preference.dislikes.keys()
         scored = []
         for number, (item, fit) in enumerate(zip(found.items, found.fits, strict=True), 1):
             has = set(self._catalog.facets_of(item).tolist())
             score = fit + MATCHED * len(has.intersection(likes)) - OPPOSED * len(has.intersection(dislikes))
-            scored.append((item not in targets, -score, -fit, number, [f for f in likes if f in has]))
-        scored.sort(key=lambda row: row[:4])
+            scored.append((item not in targets, -score, -fit, number, item))
+        scored.sort()
         matches = [
-            Match(number, self._names(facets), -fit if self._fit else None)
-            for _, _, fit, number, facets in scored[: self._listed]
+            Match(number, line_facets(item, self._catalog, spoken_of), -fit if self._fit else None)
+            for _, _, fit, number, item in scored[: self._listed]
         ]
         return Thought(
             likes=self._names(likes),
