@@ -37,10 +37,9 @@ LIKELY = st.lists(st.sampled_from([*PARTS, *"<>/;,. 0129\n"]), max_size=25).map(
 def thoughts(draw: st.DrawFn, n: int = 20) -> Thought:
     numbers = st.integers(1, n)
     match = st.builds(Match, numbers, FACETS, st.one_of(st.none(), st.integers(0, 9)))
-    matches = st.lists(match, max_size=3, unique_by=lambda match: match.number).map(tuple)
-    answer = draw(st.lists(numbers, min_size=1, max_size=n, unique=True))
+    matches = draw(st.lists(match, min_size=1, max_size=3, unique_by=lambda match: match.number).map(tuple))
     ask = draw(st.sampled_from([None, *QUESTIONS]))
-    return Thought(draw(FACETS), draw(FACETS), draw(matches), tuple(answer), ask)
+    return Thought(draw(FACETS), draw(FACETS), matches, tuple([match.number for match in matches]), ask)
 
 
 @given(thoughts())
@@ -68,7 +67,9 @@ def test_a_damaged_text_is_repaired_or_means_what_it_says(thought: Thought, plac
         assert parse(write(read.thought), 20) == read
 
 
-RIGHT = "<think>likes horror; dislikes nothing; 7 #2 horror; best 2; ask star</think><answer>2, 1</answer>"
+RIGHT = (
+    "<think>likes horror; dislikes nothing; 7 #2 horror; 3 #1 nothing; best 2; ask star</think><answer>2, 1</answer>"
+)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,8 @@ RIGHT = "<think>likes horror; dislikes nothing; 7 #2 horror; best 2; ask star</t
         (RIGHT.replace("; ask star", ""), "repaired", (2, 1)),
         (RIGHT.replace("best 2", "best 1"), "repaired", (2, 1)),  # the verdict contradicts the answer
         (RIGHT.replace("#2", "#9"), "repaired", (2, 1)),  # there is no candidate 9
+        (RIGHT.replace("; 3 #1 nothing", ""), "repaired", (2, 1)),  # an answer without a thought
+        (RIGHT.replace("2, 1<", "2<"), "repaired", (2,)),
         (RIGHT.replace("likes horror", "likes horror, horror"), "repaired", (2, 1)),
         (RIGHT.replace("#2 horror", "#2 horror, horror"), "repaired", (2, 1)),
         (RIGHT.replace("; best", "; 7 #2 horror; best"), "repaired", (2, 1)),  # a model that goes in circles

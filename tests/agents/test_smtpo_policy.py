@@ -113,6 +113,16 @@ def test_a_later_piece_holds_what_was_said_since(policy: SmtpoPolicy) -> None:
     assert piece.splitlines()[2][1:5] == " #1 "
 
 
+def quoting(policy: SmtpoPolicy, observation: Observation, *numbers: int, ask: str | None = None) -> Thought:
+    """A thought about some candidates, each as its line has it."""
+    lines = policy.pieces([observation])[0].splitlines()[-20:]
+    matches = []
+    for number in numbers:
+        begun, _, facets = lines[number - 1].partition("; ")[0].partition(f" #{number} ")
+        matches.append(Match(number, tuple(facets.split(", ")), int(begun)))
+    return Thought(matches=tuple(matches), answer=numbers, ask=ask)
+
+
 def turn_of(policy: SmtpoPolicy, observation: Observation, text: str) -> tuple[Sequence[int], Sequence[int], bool]:
     (turn,) = policy.turns([observation], [text])
     assert turn.reasoning == text
@@ -122,7 +132,7 @@ def turn_of(policy: SmtpoPolicy, observation: Observation, text: str) -> tuple[S
 def test_a_right_text_is_shown_in_its_order(policy: SmtpoPolicy, observations: list[OracleObservation]) -> None:
     observation = observations[5]
     (found,) = policy.recall([observation])
-    items, ranking, well_formed = turn_of(policy, observation, write(Thought(answer=(7, 3, 12))))
+    items, ranking, well_formed = turn_of(policy, observation, write(quoting(policy, observation, 7, 3, 12)))
     rest = [item for item in found.ranking if item not in (found.items[6], found.items[2], found.items[11])]
     assert list(ranking) == [found.items[6], found.items[2], found.items[11], *rest][: observation.depth]
     assert items == ranking[: observation.k]
@@ -146,25 +156,22 @@ def test_a_repaired_text_says_so(policy: SmtpoPolicy, observations: list[OracleO
     assert not well_formed
 
 
-def test_a_match_that_is_not_so_is_not_well_formed(
+def test_a_false_quotation_is_not_well_formed(
     policy: SmtpoPolicy, sample: World, observations: list[OracleObservation]
 ) -> None:
-    observation, catalog = observations[5], sample.catalog
+    observation = observations[5]
     (found,) = policy.recall([observation])
-    item, fit = found.items[6], found.fits[6]
-    (piece,) = policy.pieces([observation])
-    line = next(line for line in piece.splitlines() if line.startswith(f"{fit} #7 "))
-    facets = tuple(line.removeprefix(f"{fit} #7 ").partition("; ")[0].split(", "))
-    assert set(catalog[item].facets["genre"][:3]) <= set(facets)
-    match = Match(7, facets, fit)
-    whole = Thought(matches=(match,), answer=(7,))
+    item = found.items[6]
+    whole = quoting(policy, observation, 7)
+    (match,) = whole.matches
+    assert set(sample.catalog[item].facets["genre"][:3]) <= set(match.facets)
     cases = {
         whole: True,
         replace(whole, matches=(replace(match, fit=None),)): True,
-        replace(whole, matches=()): True,
-        replace(whole, matches=(replace(match, fit=(fit + 1) % 10),)): False,
-        replace(whole, matches=(replace(match, facets=(*facets, "opera")),)): False,
-        replace(whole, matches=(replace(match, facets=facets[1:]),)): False,
+        replace(whole, matches=()): False,
+        replace(whole, matches=(replace(match, fit=(found.fits[6] + 1) % 10),)): False,
+        replace(whole, matches=(replace(match, facets=(*match.facets, "opera")),)): False,
+        replace(whole, matches=(replace(match, facets=match.facets[1:]),)): False,
     }
     for thought, true in cases.items():
         items, _, well_formed = turn_of(policy, observation, write(thought))
@@ -187,7 +194,8 @@ def test_with_nothing_left_the_turn_shows_nothing(sample: World) -> None:
 def test_a_question_is_asked_behind_the_films(
     policy: SmtpoPolicy, observations: list[OracleObservation], kind: str
 ) -> None:
-    (turn,) = policy.turns([observations[5]], [write(Thought(answer=(7,), ask=kind))])
+    (turn,) = policy.turns([observations[5]], [write(quoting(policy, observations[5], 7, ask=kind))])
+    assert turn.well_formed
     assert turn.items
     assert FACET_KINDS[asked_facet(turn.utterance)] == kind
 

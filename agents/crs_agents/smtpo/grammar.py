@@ -3,9 +3,9 @@
     <think>likes horror, 1980s; dislikes gore; 9 #1 horror, thriller; 8 #7 horror; best 1; ask star</think>
     <answer>1, 7</answer>
 
-in one line. `likes` and `dislikes` are the seeker's facets; each match quotes the line of a candidate, none twice, as
-it begins: its fit, where that is told, its number and its facets; `best` is the verdict, and the first number of the
-answer; `ask` is the kind of facet that the user is asked about, or nothing. A line break ends the text.
+in one line. `likes` and `dislikes` are the seeker's facets; each match quotes the line of a candidate as it begins: its
+fit, where that is told, its number and its facets; `best` is the verdict; `ask` is the kind of facet that the user is
+asked about, or nothing. The answer is the matched candidates in their order, each once. A line break ends the text.
 """
 
 from __future__ import annotations
@@ -131,10 +131,9 @@ def parse(text: str, n: int) -> Parsed:
             ask=None if found["ask"] == NOTHING else found["ask"],
         )
         complete = len(thought.answer) == len(answer) and (bool(answer) or n == 0)
-        matched = [match.number for match in matches]
         lists = [found["likes"], found["dislikes"], *(facets for *_, facets in _MATCH.findall(found["matches"]))]
-        once = all(_each_once(facets) for facets in lists) and list(_usable(matched, n)) == matched
-        if complete and once and _numbers(found["best"]) == answer[:1]:
+        thought_about = [match.number for match in matches] == answer and _numbers(found["best"]) == answer[:1]
+        if complete and thought_about and all(map(_each_once, lists)):
             return Parsed(thought, "right")
     return _repaired(text[:LONGEST], n)
 
