@@ -26,7 +26,7 @@ AGENTS: Final = (
 
 RETRIEVER: Final = "--networks 1 --epochs 2 --episodes 1500"
 SMTPO: Final = (
-    "--n 6 --listed 2 --sft.episodes 560 --sft.turns 2 --sft.updates 60 --sft.batch-size 4 --sft.learning-rate 1.5e-3 "
+    "--n 6 --listed 2 --sft.episodes 430 --sft.turns 2 --sft.updates 45 --sft.batch-size 4 --sft.learning-rate 1.5e-3 "
     "--sft.layers all --sft.valid-episodes 0 --grpo.updates 3 --grpo.users 2 --grpo.members 3 --grpo.accumulate 2 "
     "--grpo.turns 3 --grpo.beta 0 --grpo.learning-rate 1e-4"
 )
