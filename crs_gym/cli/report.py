@@ -26,8 +26,11 @@ class Report(Plain):
     """Folders that `crs-gym evaluate --out` wrote."""
     out: Annotated[Path | None, NO_HINT] = None
     """The page, or the folder for it; by default report.html in the first folder."""
-    training: tuple[Path, ...] = ()
-    """Folders that `crs-gym train --out` wrote, whose learning curves the page shows."""
+    training: Annotated[
+        tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(help_behavior_hint="(default: none)")
+    ] = ()
+    """A folder that `crs-gym train --out` wrote, whose learning curves the page shows; give it again for more. Several
+    seeds of one learner become one curve, their interquartile mean with its interval."""
 
     def run(self) -> int:
         """Write the page."""

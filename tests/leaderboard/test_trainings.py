@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from pathlib import Path
 
@@ -41,3 +42,23 @@ def test_a_folder_without_a_curve_is_named(training: Path, tmp_path: Path) -> No
     (training / "sft" / "curve.png").write_bytes(b"<svg>")
     with pytest.raises(TraceError, match="is no picture"):
         curves_of([training])
+
+
+def test_seeds_of_one_learner_become_one_curve(training: Path, tmp_path: Path) -> None:
+    runs = []
+    for seed in range(3):
+        run = tmp_path / f"ppo-{seed}"
+        run.mkdir()
+        figures = {"success": 0.1 * seed, "turns": 3.0, "return": 0.1}
+        (run / "settings.json").write_text(json.dumps({"learner": "ppo", "env": "E"}))
+        (run / "history.json").write_text(json.dumps([{"at": at, **figures} for at in (100, 200)]))
+        draw_curves([{"step": 1, "reward": 0.1}, {"step": 2, "reward": 0.2}], run / "curve.png", "")
+        runs.append(run)
+    alone, together = curves_of([runs[0], training]), curves_of([*runs, training])
+    assert [curve.title for curve in alone] == ["ppo-0", "run/sft", "run/grpo"]
+    assert [curve.title for curve in together] == [
+        "run/sft",
+        "run/grpo",
+        "ppo, 3 seeds: interquartile mean with 95% interval",
+    ]
+    assert base64.b64decode(together[-1].address.partition(",")[2]).startswith(b"\x89PNG")

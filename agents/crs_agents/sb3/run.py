@@ -31,7 +31,6 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 from crs_agents.sb3.card import model_card
 from crs_agents.sb3.checkpoint import load_checkpoint, save_checkpoint
-from crs_agents.sb3.curves import Curve, draw_curves
 from crs_agents.sb3.learners import callbacks_of, make_learner, policy_shape, turns_a_rollout
 from crs_agents.sb3.progress import TurnsBar
 from crs_agents.sb3.saved import CARD_FILE, CURVE_FILE, HISTORY_FILE, MANIFEST_FILE, Manifest, save_policy, write_whole
@@ -43,6 +42,7 @@ from crs_gym.errors import TrainingError, UnknownNameError
 from crs_gym.randomness import derived_key
 from crs_gym.registration import VIEWS
 from crs_gym.sb3 import DiscreteVecEnv, make_vec_env
+from crs_gym.seed_curves import Curve, draw_curves
 from crs_gym.trainer import processor_name, training_folder, whole_checkpoints
 
 NOT_OF_THE_RESULT: Final = ("out", "tensorboard")

@@ -3,16 +3,12 @@
 Source: Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical Precipice" (NeurIPS 2021): with few
 runs, the interquartile mean over all of them says more than mean or median, and its interval comes from drawing runs
 with replacement within each environment (the strata). The arithmetic is that of `crs_gym.statistics`.
-
-    python -m crs_agents.sb3.curves curves.png runs/maskable-ppo-* runs/dqn-*
-
-draws one curve for each learner, over all folders of its trainings.
+`crs-gym report` shows them where several trainings of one learner are named.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,15 +120,3 @@ def curves_of(directories: Sequence[Path]) -> list[Curve]:
     return [
         Curve(learner, [history for _, history in of], [env for env, _ in of]) for learner, of in sorted(runs.items())
     ]
-
-
-def main(arguments: Sequence[str]) -> None:
-    """`python -m crs_agents.sb3.curves OUT.png DIR…`."""
-    if len(arguments) < 2 or not arguments[0].endswith(".png"):
-        sys.exit("usage: python -m crs_agents.sb3.curves OUT.png DIR…")
-    curves = curves_of([Path(directory) for directory in arguments[1:]])
-    draw_curves(curves, Path(arguments[0]), "policies over the valid split while they learn")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

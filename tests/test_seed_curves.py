@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crs_agents.sb3.curves import Curve, band, curves_of, draw_curves, main
 from crs_gym.errors import TrainingError
+from crs_gym.seed_curves import Curve, band, curves_of, draw_curves
 
 
 def history(success: float, at: tuple[int, ...] = (100, 200)) -> list[dict[str, float]]:
@@ -54,12 +54,10 @@ def test_a_picture_from_folders(tmp_path: Path) -> None:
         (folder / "history.json").write_text(json.dumps(history(0.1 * number)))
     folders = sorted(path for path in tmp_path.iterdir())
     assert [(curve.label, len(curve.runs)) for curve in curves_of(folders)] == [("dqn", 1), ("ppo", 2)]
-    main([str(tmp_path / "curves.png"), *map(str, folders)])
+    draw_curves(curves_of(folders), tmp_path / "curves.png", "title")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(TrainingError, match="holds no learning curve"):
         curves_of([tmp_path])
-    with pytest.raises(SystemExit, match="usage"):
-        main(["x.jpg"])
 
 
 def test_drawing_one_curve(tmp_path: Path) -> None:
