@@ -1,16 +1,17 @@
-"""The bar of long work."""
+"""The bar of long work, on the error stream."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
 
 
-def bar_on_terminal() -> Progress | None:
-    """The bar of a training, on the error stream; `None` where that is no terminal, and lines are told instead."""
-    from rich.console import Console
+def bar(console: Console) -> Progress:
+    """What is done, a bar that takes the room that is left, how far it is, the time that it took and will take."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -19,15 +20,39 @@ def bar_on_terminal() -> Progress | None:
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        return None
     return Progress(
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(bar_width=None, table_column=Column(ratio=1)),  # what the numbers leave, so that none is cut
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,
+        expand=True,
     )
+
+
+class TerminalBar:
+    """A context with a bar on a terminal, and with none elsewhere: there, whoever has it tells lines instead.
+
+    Attributes:
+        bar: `None` where there is none.
+    """
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        self.bar = bar(console) if console.is_terminal else None
+
+    def __enter__(self) -> Self:
+        if self.bar is not None:
+            self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bar is not None:
+            self.bar.stop()

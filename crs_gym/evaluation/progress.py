@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from crs_gym.progress import bar
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
@@ -18,25 +20,9 @@ ProgressCallback = Callable[[str, int, int], object]
 def progress_bar(console: Console | None = None) -> Iterator[ProgressCallback]:
     """A callback that draws a bar for each agent until the context ends."""
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-    from rich.table import Column
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=None, table_column=Column(ratio=1)),  # what the numbers leave, so that none is cut
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
     lines: dict[str, TaskID] = {}
-    with Progress(*columns, console=console or Console(stderr=True), expand=True) as bars:
+    with bar(console or Console(stderr=True)) as bars:
 
         def report(agent: str, done: int, total: int) -> None:
             if agent not in lines:

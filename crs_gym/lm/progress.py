@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from crs_gym.progress import bar_on_terminal
+from crs_gym.progress import TerminalBar
 
 
-class UpdatesBar(TrainerCallback):
+class UpdatesBar(TerminalBar, TrainerCallback):
     """A bar of updates with the latest figures on a terminal; elsewhere a line for some of the logs.
 
-    A context: the bar is drawn when the training begins, and stands still when the context ends, however it does.
+    The bar stands still when the context ends, however it does.
 
     Args:
         shown: What the logs call a figure, and what it is called here; in the order in which they are shown.
@@ -23,26 +22,16 @@ class UpdatesBar(TrainerCallback):
     """
 
     def __init__(self, shown: Mapping[str, str], lines: str = "eval_") -> None:
+        super().__init__()
         self._shown = shown
         self._lines = lines
         self._figures: dict[str, float] = {}
-        self._bar = bar_on_terminal()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Draw the bar."""
         del args, control
-        if self._bar is not None and state.is_world_process_zero:
-            self._bar.add_task("update", total=state.max_steps, completed=state.global_step)
-            self._bar.start()
+        if self.bar is not None and state.is_world_process_zero:
+            self.bar.add_task("update", total=state.max_steps, completed=state.global_step)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Move it."""
@@ -64,9 +53,9 @@ class UpdatesBar(TrainerCallback):
         figures = [f"{words} {self._figures[name]:.3f}" for name, words in self._shown.items() if name in self._figures]
         said = ", ".join(figures)
         self._show(description=said or "update")
-        if self._bar is None and state.is_world_process_zero and any(name.startswith(self._lines) for name in told):
+        if self.bar is None and state.is_world_process_zero and any(name.startswith(self._lines) for name in told):
             print(f"crs-gym: update {state.global_step} of {state.max_steps}: {said}", file=sys.stderr, flush=True)
 
     def _show(self, **changed: Any) -> None:
-        if self._bar is not None and self._bar.task_ids:
-            self._bar.update(self._bar.task_ids[0], **changed)
+        if self.bar is not None and self.bar.task_ids:
+            self.bar.update(self.bar.task_ids[0], **changed)

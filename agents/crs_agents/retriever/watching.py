@@ -4,50 +4,38 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
-from crs_gym.progress import bar_on_terminal
+from crs_gym.progress import TerminalBar
 
 _SMOOTH: Final = 50
 """Updates over which the loss that is shown is averaged."""
 
 
-class Watching:
+class Watching(TerminalBar):
     """Shows stages, and within each how far it is. On the error stream."""
 
     def __init__(self) -> None:
-        self._bar = bar_on_terminal()
-        if self._bar is not None:
-            self._task = self._bar.add_task("")
+        super().__init__()
+        if self.bar is not None:
+            self._task = self.bar.add_task("")
         self._name = ""
         self._begun = time.monotonic()
         self._losses: list[float] = []
 
-    def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
     def stage(self, name: str) -> None:
         """Say what begins."""
         self._name = name
-        if self._bar is not None:
-            self._bar.reset(self._task, description=name, total=None)
+        if self.bar is not None:
+            self.bar.reset(self._task, description=name, total=None)
         else:
             seconds = time.monotonic() - self._begun
             print(f"crs-gym: {name} ({seconds:.0f} s)", file=sys.stderr, flush=True)
 
     def progress(self, done: int, total: int) -> None:
         """Move the bar."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done, total=total)
+        if self.bar is not None:
+            self.bar.update(self._task, completed=done, total=total)
 
     def losses(self) -> list[float]:
         """The list that the losses of the next network go to."""
@@ -57,9 +45,9 @@ class Watching:
     def update(self, update: int, updates: int, loss: float) -> None:
         """Keep a loss, and show it."""
         self._losses.append(loss)
-        if self._bar is not None:
+        if self.bar is not None:
             recent = self._losses[-_SMOOTH:]
-            self._bar.update(
+            self.bar.update(
                 self._task,
                 completed=update,
                 total=updates,
