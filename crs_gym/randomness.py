@@ -84,4 +84,4 @@ def fill_uniforms(out: FloatArray, keys: Sequence[int]) -> None:
 
 def index_below(n: int, seed: int, episode: int) -> int:
     """Which of `n` tasks the `episode`-th episode of `seed` gets, uniformly."""
-    return _key_of(f"task{_JOINT}{seed}{_JOINT}{episode}") % n
+    return derived_key("task", seed, episode) % n

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from crs_agents.smtpo.prompts import reference
+from crs_agents.smtpo.prompts import NOTHING, reference
 from crs_gym.questions import QUESTIONS
 
 Form = Literal["right", "repaired", "unreadable"]
@@ -24,9 +24,6 @@ Form = Literal["right", "repaired", "unreadable"]
 
 ANYTHING: Final = "anything"
 """What is liked where nothing is known."""
-
-NOTHING: Final = "nothing"
-"""What is disliked where nothing is known, and asked where nothing is."""
 
 NONE: Final = "none"
 """Stands for a number where there are no candidates."""
@@ -118,10 +115,8 @@ def parse(text: str, n: int) -> Parsed:
     """
     found = _RIGHT.fullmatch(text.strip()) if len(text) <= LONGEST else None
     if found is not None:
-        matches = [
-            Match(int(number), _facets(facets), int(fit) if fit else None)
-            for fit, number, facets in _MATCH.findall(found["matches"])
-        ]
+        quoted = _MATCH.findall(found["matches"])
+        matches = [Match(int(number), _facets(facets), int(fit) if fit else None) for fit, number, facets in quoted]
         answer = _numbers(found["answer"])
         thought = Thought(
             likes=_facets(found["likes"]),
@@ -131,7 +126,7 @@ def parse(text: str, n: int) -> Parsed:
             ask=None if found["ask"] == NOTHING else found["ask"],
         )
         complete = len(thought.answer) == len(answer) and (bool(answer) or n == 0)
-        lists = [found["likes"], found["dislikes"], *(facets for *_, facets in _MATCH.findall(found["matches"]))]
+        lists = [found["likes"], found["dislikes"], *(facets for *_, facets in quoted)]
         thought_about = [match.number for match in matches] == answer and _numbers(found["best"]) == answer[:1]
         if complete and thought_about and all(map(_each_once, lists)):
             return Parsed(thought, "right")
@@ -160,11 +155,14 @@ def _usable(numbers: Sequence[int], n: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(number for number in numbers if 1 <= number <= n))
 
 
-def _each_once(facets: str) -> bool:
-    names = [name.strip() for name in facets.split(",")]
+def _each_once(text: str) -> bool:
+    names = _names(text)
     return len(set(names)) == len(names)
 
 
 def _facets(text: str) -> tuple[str, ...]:
-    names = [name.strip() for name in text.split(",")]
-    return tuple(dict.fromkeys(name for name in names if name not in ("", ANYTHING, NOTHING)))
+    return tuple(dict.fromkeys(name for name in _names(text) if name not in ("", ANYTHING, NOTHING)))
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]

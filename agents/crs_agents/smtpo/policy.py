@@ -86,7 +86,6 @@ class SmtpoPolicy:
 
     def _turn(self, observation: Observation, found: Candidates, text: str) -> AgentTurn:
         parsed = parse(text, len(found.items))
-        true = is_true(parsed.thought, found, self._catalog, self._spoken_of(observation))
         chosen = [found.items[number - 1] for number in parsed.thought.answer]
         ranking = tuple(dict.fromkeys([*chosen, *found.ranking]))[: max(observation.depth, observation.k)]
         items = ranking[: observation.k]
@@ -95,7 +94,8 @@ class SmtpoPolicy:
             items=items,
             ranking=ranking,
             reasoning=text,
-            well_formed=parsed.form == "right" and true,
+            well_formed=parsed.form == "right"
+            and is_true(parsed.thought, found, self._catalog, self._spoken_of(observation)),
         )
 
 

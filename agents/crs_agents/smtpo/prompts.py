@@ -46,8 +46,9 @@ MOST_GENRES: Final = 3
 
 BEST_FIT: Final = 9
 
-NO_FACETS: Final = "nothing"
-"""Stands for the facets of a candidate of which none is known."""
+NOTHING: Final = "nothing"
+"""Stands for the facets of a candidate of which none is known; in what is written, for what is disliked or asked where
+nothing is."""
 
 _FORBIDDEN: Final = str.maketrans({";": " ", ",": " ", "<": " ", ">": " "})
 """What separates facets and marks sections, in the line of a candidate and in what is written."""
@@ -94,7 +95,7 @@ def candidate_line(number: int, item: int, catalog: Catalog, fit: int | None, sp
         fit: From 0 to `BEST_FIT`, or `None` where it is not told.
         spoken_of: Facets for or against which something was said; directors and stars among them are named.
     """
-    facets = ", ".join(line_facets(item, catalog, spoken_of)) or NO_FACETS
+    facets = ", ".join(line_facets(item, catalog, spoken_of)) or NOTHING
     return f"{reference(number, fit)} {facets}; {one_line(catalog.names[item]).translate(_FORBIDDEN)}"
 
 
