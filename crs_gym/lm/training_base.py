@@ -10,7 +10,9 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from crs_gym.errors import TrainingError
 
 
-def base_for_training(folder: Path, name: str, dtype: torch.dtype, max_length: int, option: str) -> PreTrainedModel:
+def base_for_training(
+    folder: Path, name: str, dtype: torch.dtype, max_length: int, option: str, at_once: int = 1
+) -> PreTrainedModel:
     """The base model of a fine-tuning.
 
     Args:
@@ -19,11 +21,13 @@ def base_for_training(folder: Path, name: str, dtype: torch.dtype, max_length: i
         dtype: Of its numbers.
         max_length: Tokens of the longest text that it is to learn.
         option: The option that sets `max_length`, for the way out.
+        at_once: How many texts are computed together.
 
     Raises:
         TrainingError: transformers cannot read it, or it reads shorter texts than that.
     """
-    attention = "sdpa" if torch.accelerator.is_available() else "eager"  # on a CPU eager attention is the faster one
+    alone = at_once == 1 and not torch.accelerator.is_available()
+    attention = "eager" if alone else "sdpa"  # on a CPU eager attention is the faster one for a single text
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             str(folder), dtype=dtype, attn_implementation=attention, use_safetensors=True

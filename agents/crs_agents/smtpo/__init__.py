@@ -9,6 +9,7 @@ preferences.py           which facets a dialogue speaks for and against
 reasoning.py             the reasoning that is taught, made from labels and facets
 lessons.py, encoding.py  played episodes with that reasoning, as training examples
 trainer.py, sft.py …     the training, behind `crs-gym train smtpo`
+scratch.py, copying.py   a base model from nothing, for CPUs
 """
 
 from __future__ import annotations

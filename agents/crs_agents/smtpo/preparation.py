@@ -24,7 +24,8 @@ from crs_agents.smtpo.held_out import held_out_scorer
 from crs_agents.smtpo.learning import LessonTrainer
 from crs_agents.smtpo.lessons import Curriculum, Lesson, make_lessons
 from crs_agents.smtpo.options import PolicyOptions
-from crs_agents.smtpo.trainer import SmtpoTraining
+from crs_agents.smtpo.scratch import make_base
+from crs_agents.smtpo.trainer import SCRATCH, SmtpoTraining
 from crs_gym.errors import TrainingError, WorldError
 from crs_gym.lm.adapters import lora_for
 from crs_gym.lm.training_base import base_for_training
@@ -39,12 +40,15 @@ LOG_EVERY: Final = 5
 
 KEPT_CHECKPOINTS: Final = 2
 
+_READ_FOR_WORDS: Final = 2_000
+"""Lessons from which a tokenizer is made."""
+
 _VALID_SEED: Final = 1
 """Keys the valid lessons: the same for every training, so that curves compare."""
 
 
 def prepared(
-    settings: SmtpoTraining, options: PolicyOptions, out: Path, base: Path, dtype: torch.dtype, world: World
+    settings: SmtpoTraining, options: PolicyOptions, out: Path, base: Path | None, dtype: torch.dtype, world: World
 ) -> tuple[LessonTrainer, dict[str, int]]:
     """Lessons, model and adapter, ready to be trained; and how many lessons and tokens there are.
 
@@ -52,11 +56,14 @@ def prepared(
         settings: How to train.
         options: The form of the prompts.
         out: The stage's folder.
-        base: The base model's weights.
+        base: The base model's weights; `None` for one from scratch.
         dtype: Of the base model's numbers, where an adapter is trained.
         world: Who is learned from.
     """
     learned, valid = lessons_of(settings, options, out, world)
+    if base is None:
+        texts = ("".join(turn) for lesson in learned[:_READ_FOR_WORDS] for turn in lesson.turns)
+        base = make_base(settings.out / SCRATCH, texts, settings.seed)
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(base))
     own = settings.sft
     train_set, valid_set = (encode_all(lessons, tokenizer, own.max_length) for lessons in (learned, valid))
@@ -67,7 +74,7 @@ def prepared(
         )
     steps = min(ceil(len(train_set) / own.batch_size), own.updates or sys.maxsize)
     exact = dtype if own.rank else torch.float32  # what is trained is kept exactly
-    model = base_for_training(base, settings.base, exact, own.max_length, "--sft.max-length")
+    model = base_for_training(base, settings.base, exact, own.max_length, "--sft.max-length", own.at_once)
     trainer = LessonTrainer(
         model=model,
         args=_arguments(settings, out, steps, bf16=dtype == torch.bfloat16, evaluate=bool(valid_set)),

@@ -43,9 +43,10 @@ class FineTuning:
     at_once: int = 1
     """Lessons that are computed at once; a batch is worked through in parts of this size."""
     learning_rate: float = 5e-4
-    """The highest learning rate: reached after 20 updates, then a cosine."""
+    """The highest learning rate: reached after 20 updates, then a cosine. For a base from scratch 1e-3."""
     rank: int = 16
-    """The rank of the adapter's matrices; it is scaled by 2 (alpha is twice the rank). 0 trains all weights."""
+    """The rank of the adapter's matrices; it is scaled by 2 (alpha is twice the rank). 0 trains all weights, as a base
+    from scratch needs it."""
     layers: Literal["upper-half", "all"] = "upper-half"
     """Which layers of the model get an adapter."""
     eval_every: int = 50

@@ -31,7 +31,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from crs_agents.smtpo.options import OWN_WEIGHTS, PolicyOptions, write_options
 from crs_agents.smtpo.preparation import prepared
 from crs_agents.smtpo.report import CURVE_FILE, draw_curves, hardware, model_card
-from crs_agents.smtpo.trainer import SmtpoTraining
+from crs_agents.smtpo.trainer import SCRATCH, SmtpoTraining
 from crs_gym.errors import TrainingError
 from crs_gym.lm.adapters import save_adapter, save_weights
 from crs_gym.lm.allocator import keep_freed_memory
@@ -58,7 +58,7 @@ def train(settings: SmtpoTraining) -> None:
     """Train as `SmtpoTraining.run` says."""
     _hush()
     out = settings.out / "sft"
-    base = find_weights(settings.base)
+    base = None if settings.base == SCRATCH else find_weights(settings.base)
     world = load_world(settings.world)
     options = PolicyOptions(
         base=settings.base if settings.sft.rank else OWN_WEIGHTS,
@@ -74,7 +74,7 @@ def train(settings: SmtpoTraining) -> None:
     facts = {
         "candidates": options.candidates,
         "world_fingerprint": world.fingerprint,
-        "base_revision": weights_revision(base),
+        "base_revision": SCRATCH if base is None else weights_revision(base),
         "prompt_version": options.prompt_version,
         "dtype": str(dtype).removeprefix("torch."),
     }

@@ -26,8 +26,7 @@ class SmtpoTraining:
 
     Example: crs-gym train smtpo --env CRS-Redial-v0 --out runs/smtpo --stage all
 
-    A try of some minutes on a CPU: add --env CRS-Sample-v0 --n 6 --sft.episodes 200 --grpo.updates 4 --grpo.users 4
-    --grpo.members 4
+    In minutes on a CPU: crs-gym train smtpo --env CRS-Sample-v0 --out runs/smtpo --base scratch --sft.rank 0
     """
 
     out: Path
@@ -37,7 +36,8 @@ class SmtpoTraining:
     env: str = "CRS-Redial-v0"
     """The environment, whose train split is learned; `crs-gym list` shows them all."""
     base: str = "smollm2-135m-instruct"
-    """The model to fine-tune: a short name (`crs-gym models list`), a folder, or a name on the Hugging Face hub."""
+    """The model to fine-tune: a short name (`crs-gym models list`), a folder, a name on the Hugging Face hub; or
+    scratch: a small one that can copy and nothing else, whose words are those of the lessons."""
     candidates: Annotated[str, NO_HINT] = ""
     """Who recalls candidates: ease, bm25, dual-view:FOLDER; by default DIR's own retriever if it has one, else ease."""
     n: int = 20
@@ -69,6 +69,8 @@ class SmtpoTraining:
             raise TrainingError(
                 f"--n {self.n} --listed {self.listed}: at most {MOST_CANDIDATES} candidates, and no more listed than n"
             )
+        if self.base == SCRATCH and self.sft.rank:
+            raise TrainingError("--base scratch has no weights that an adapter could stand on. Way out: --sft.rank 0")
 
     def run(self) -> None:
         """Train, or go on; nothing is done where a stage has ended already.
@@ -131,5 +133,8 @@ class SmtpoTraining:
             return self.candidates
         return OWN_RETRIEVER if (self.out / OWN_RETRIEVER).is_dir() or self.stage == "all" else "ease"
 
+
+SCRATCH: Final = "scratch"
+"""As `base`: a small model made for the lessons; see `scratch.py`."""
 
 SMTPO: Final = TrainerEntry(SmtpoTraining, "the recommender that reasons: fine-tuned, then taught by users")
