@@ -135,7 +135,8 @@ def test_settings_out_of_range_are_refused(tmp_path: Path) -> None:
     for wrong, words in (
         ({"members": 1}, "--grpo.members 1"),
         ({"turns": 0}, "--grpo.turns 0"),
-        ({"without": ("taste",)}, "--grpo.without taste"),
+        ({"weights": {"taste": 1.0}}, "--grpo.weights taste"),
+        ({"weights": {"format": float("nan")}}, "--grpo.weights format nan"),
     ):
         with pytest.raises(TrainingError, match=words):
             Reinforcement(**wrong)  # type: ignore[arg-type]
@@ -179,7 +180,7 @@ def test_all_weights_are_trained_where_no_adapter_is_wanted(
         settings,
         out=tmp_path / "whole",
         sft=replace(settings.sft, rank=0, updates=2),
-        grpo=replace(settings.grpo, updates=1, without=("preference",)),
+        grpo=replace(settings.grpo, updates=1, weights={"preference": 0.0, "format": 0.5}),
     )
     for stage in ("sft", "grpo"):
         replace(whole, stage=stage).run()  # type: ignore[arg-type]
@@ -187,5 +188,4 @@ def test_all_weights_are_trained_where_no_adapter_is_wanted(
     assert read_options(moved / "grpo").base == ""
     assert build(sample, f"{moved},max_tokens=8").act([]) == []
     reward = json.loads((moved / "grpo" / "settings.json").read_text())["environment"]["reward"]
-    assert "preference" not in reward
-    assert "format" in reward
+    assert (reward["preference"], reward["format"], reward["recommend"]) == (0.0, 0.5, 1.0)

@@ -71,10 +71,9 @@ def _environment(settings: SmtpoTraining) -> EnvConfig:
     """The environment of the rollouts: that of the training, with the stage's own user, turn limit and reward."""
     own = settings.grpo
     config = settings.config
-    reward = {term: weight for term, weight in config.reward.items() if term not in own.without}
     return config_of(
         config,
         simulator=own.user or config.simulator,
         max_turns=own.turns or config.max_turns,
-        reward=reward,
+        reward={**config.reward, **own.weights},
     )

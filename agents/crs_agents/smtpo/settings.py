@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import isfinite
 from typing import Annotated, Final, Literal
 
 import tyro
@@ -79,8 +80,8 @@ class Reinforcement:
     """The simulated user; by default the environment's own."""
     turns: Annotated[int | None, NO_HINT] = None
     """The turn limit of an episode; by default the environment's own. 1 is single-turn GRPO."""
-    without: tuple[str, ...] = ()
-    """Reward terms that weigh nothing, such as preference or format."""
+    weights: Annotated[dict[str, float], NO_HINT] = field(default_factory=dict)
+    """Reward terms with their weights in training, as in: format 0.5 preference 0; by default the environment's own."""
     updates: int = 100
     """After how many updates it ends."""
     users: int = 8
@@ -115,9 +116,11 @@ class Reinforcement:
         require_at_least("grpo", "members", self.members, 2)
         if not 0.0 < self.temperature <= 10.0:
             raise TrainingError(f"--grpo.temperature {self.temperature}: above 0, and at most 10")
-        for term in self.without:
+        for term, weight in self.weights.items():
             if term not in DEFAULT_REWARD:
-                raise TrainingError(f"--grpo.without {term}: no reward term; known: {', '.join(DEFAULT_REWARD)}")
+                raise TrainingError(f"--grpo.weights {term}: no reward term; known: {', '.join(DEFAULT_REWARD)}")
+            if not isfinite(weight):
+                raise TrainingError(f"--grpo.weights {term} {weight}: must be a number")
 
 
 def require_at_least(stage: str, name: str, value: float | None, least: float) -> None:
