@@ -26,7 +26,8 @@ class SmtpoTraining:
 
     Example: crs-gym train smtpo --env CRS-Redial-v0 --out runs/smtpo --stage all
 
-    In minutes on a CPU: crs-gym train smtpo --env CRS-Sample-v0 --out runs/smtpo --base scratch --sft.rank 0
+    A try of some minutes on a CPU: add --env CRS-Sample-v0 --n 6 --sft.episodes 200 --grpo.updates 4 --grpo.users 4
+    --grpo.members 4
     """
 
     out: Path
@@ -37,7 +38,7 @@ class SmtpoTraining:
     """The environment, whose train split is learned; `crs-gym list` shows them all."""
     base: str = "smollm2-135m-instruct"
     """The model to fine-tune: a short name (`crs-gym models list`), a folder, a name on the Hugging Face hub; or
-    scratch: a small one that can copy and nothing else, whose words are those of the lessons."""
+    scratch: a small one for CPUs that can copy and nothing else, with --sft.rank 0."""
     candidates: Annotated[str, NO_HINT] = ""
     """Who recalls candidates: ease, bm25, dual-view:FOLDER; by default DIR's own retriever if it has one, else ease."""
     n: int = 20
