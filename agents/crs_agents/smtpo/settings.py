@@ -81,7 +81,8 @@ class Reinforcement:
     turns: Annotated[int | None, NO_HINT] = None
     """The turn limit of an episode; by default the environment's own. 1 is single-turn GRPO."""
     weights: Annotated[dict[str, float], NO_HINT] = field(default_factory=dict)
-    """Reward terms with their weights in training, as in: format 0.5 preference 0; by default the environment's own."""
+    """Reward terms with their weights in training, as in: format 0.5 turn_cost -0.6; by default the environment's own.
+    What a turn earns by its form must be less than it costs, or talking on pays."""
     updates: int = 100
     """After how many updates it ends."""
     users: int = 8
