@@ -25,7 +25,7 @@ ROPE_THETA: Final = 1e8
 """The base of the rotary positions: more than half of the pairs turn slowly."""
 
 COMMON: Final = 8.0
-"""What a token has in the common coordinate, by what it has in each other."""
+"""What a token has in the common coordinate, in units of 1 / sqrt(width); its word's own part has length 1."""
 
 LOOKING_BACK: Final = 12.0
 LOOKING_FOR_WORDS: Final = 4.0
