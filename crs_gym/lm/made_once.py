@@ -1,4 +1,4 @@
-"""A folder in the cache that is expensive to make: made by whichever process comes first, and never seen half made."""
+"""A folder that is expensive to make: made by whichever process comes first, and never seen half made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from crs_gym.errors import WeightsError
 _MEGABYTE: Final = 1_000_000
 
 
-def made_once(folder: Path, make: Callable[[Path], None], *, megabytes: int) -> Path:
+def made_once(
+    folder: Path,
+    make: Callable[[Path], None],
+    *,
+    megabytes: int,
+    elsewhere: str = "set CRS_GYM_CACHE to a folder on another disk",
+) -> Path:
     """Have the folder, making it if no process has done so before.
 
     It is made under another name and renamed when it is whole, so a process that is killed leaves nothing that could be
@@ -24,6 +30,7 @@ def made_once(folder: Path, make: Callable[[Path], None], *, megabytes: int) -> 
         folder: Where it shall stand.
         make: Fills the empty folder that it is given.
         megabytes: How much it will hold.
+        elsewhere: How to have it on another disk, for the way out.
 
     Returns:
         `folder`.
@@ -41,7 +48,7 @@ def made_once(folder: Path, make: Callable[[Path], None], *, megabytes: int) -> 
     except OSError as error:
         raise WeightsError(
             f"{folder} cannot be written: {error} ({_free(folder.parent)}). Way out: make room for {megabytes} MB, or "
-            "set CRS_GYM_CACHE to a folder on another disk."
+            f"{elsewhere}."
         ) from error
     return folder
 

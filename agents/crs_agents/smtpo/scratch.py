@@ -7,7 +7,6 @@ lesson on what to copy. Its words are those of the lessons. Sizes are our choice
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from crs_agents.smtpo.copying import ROPE_THETA, wire
+from crs_gym.lm.made_once import made_once
 from crs_gym.randomness import derived_key
 
 VOCABULARY: Final = 2048
@@ -25,6 +25,9 @@ LAYERS: Final = 4
 HEADS: Final = 4
 LONGEST: Final = 4096
 """Tokens that it can read."""
+
+_MEGABYTES: Final = 20
+"""What the folder holds at most."""
 
 _END: Final = "<|endoftext|>"
 
@@ -41,14 +44,18 @@ def make_base(folder: Path, texts: Iterable[str], seed: int) -> Path:
         seed: Keys the weights.
 
     Raises:
-        OSError: It cannot be written.
+        WeightsError: It cannot be written.
     """
-    if folder.is_dir():
-        return folder
-    draft = folder.with_name(f"{folder.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    tokenizer = _tokenizer(texts)
-    tokenizer.save_pretrained(str(draft))
+
+    def make(empty: Path) -> None:
+        tokenizer = _tokenizer(texts)
+        tokenizer.save_pretrained(str(empty))
+        _model(tokenizer, seed).save_pretrained(str(empty))
+
+    return made_once(folder, make, megabytes=_MEGABYTES, elsewhere="choose an --out on another disk")
+
+
+def _model(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=WIDTH,
@@ -67,9 +74,7 @@ def make_base(folder: Path, texts: Iterable[str], seed: int) -> Path:
         torch.manual_seed(derived_key("smtpo scratch", seed) % 2**63)
         model = LlamaForCausalLM(config)
         wire(model, _alike(tokenizer))
-    model.save_pretrained(str(draft))
-    draft.replace(folder)
-    return folder
+    return model
 
 
 def _tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
