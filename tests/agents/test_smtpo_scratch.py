@@ -17,12 +17,17 @@ torch = pytest.importorskip("torch", reason='needs torch (pip install "crs-gym[l
 transformers = pytest.importorskip("transformers", reason='needs transformers (pip install "crs-gym[llm]")')
 make_base = pytest.importorskip("crs_agents.smtpo.scratch").make_base
 
-TEXTS = [f"{n % 10} #{n} horror, thriller; Cold Harbour (19{n:02})\nbest {n}; ask genre\n" for n in range(1, 40)]
+TEXTS = [
+    f"{n % 10} #{n} horror, thriller; Cold Harbour (19{n:02})\n"
+    f"<think>likes horror; best {n}</think><answer>{n}</answer>\n"
+    for n in range(1, 40)
+]
+NAMES = ["horror", *(f"Cold Harbour (19{n:02})" for n in range(1, 40)), "Paper Moons (2003)"]
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made: Path = make_base(tmp_path_factory.mktemp("scratch") / "base", TEXTS, seed=0)
+    made: Path = make_base(tmp_path_factory.mktemp("scratch") / "base", TEXTS, NAMES, seed=0)
     return made
 
 
@@ -59,6 +64,19 @@ def test_what_is_copied_is_spelled_alike(base: Path) -> None:
     assert tokenizer.decode(tokenizer("Ça va? 日本 #4711")["input_ids"]) == "Ça va? 日本 #4711"
 
 
+def test_a_name_is_one_word_where_it_is_read_often(base: Path) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(str(base))
+
+    def pieces(text: str) -> list[str]:
+        return [tokenizer.decode([token]) for token in tokenizer(text)["input_ids"]]
+
+    assert pieces("; Cold Harbour (1912)\n") == [";", " Cold Harbour (1912)", "\n"]
+    assert len(pieces(" Paper Moons (2003)")) > 1, "it is in no text"
+    assert pieces("<think>likes horror, horror</think><answer>") == [
+        *("<think>", "likes", " horror", ",", " horror", "</think>", "<answer>")
+    ]
+
+
 def test_a_number_begins_like_its_candidates(base: Path) -> None:
     tokenizer = transformers.AutoTokenizer.from_pretrained(str(base))
     embedding = transformers.AutoModelForCausalLM.from_pretrained(str(base)).get_input_embeddings().weight[:, 1:]
@@ -69,7 +87,7 @@ def test_a_number_begins_like_its_candidates(base: Path) -> None:
 
 def test_it_is_made_once(base: Path) -> None:
     before = (base / "model.safetensors").read_bytes()
-    assert make_base(base, ["other words"], seed=1) == base
+    assert make_base(base, ["other words"], ["words"], seed=1) == base
     assert (base / "model.safetensors").read_bytes() == before
 
 

@@ -24,12 +24,14 @@ from crs_agents.smtpo.held_out import held_out_scorer
 from crs_agents.smtpo.learning import LessonTrainer
 from crs_agents.smtpo.lessons import Curriculum, Lesson, make_lessons
 from crs_agents.smtpo.options import PolicyOptions
+from crs_agents.smtpo.prompts import facet_text, title_text
 from crs_agents.smtpo.scratch import make_base
 from crs_agents.smtpo.trainer import SCRATCH, SmtpoTraining
 from crs_gym.errors import TrainingError, WorldError
 from crs_gym.lm.adapters import lora_for
 from crs_gym.lm.training_base import base_for_training
 from crs_gym.trainer import whole_checkpoints
+from crs_gym.transcript import one_line
 from crs_gym.worlds import World
 
 WARM_UP: Final = 20
@@ -62,8 +64,8 @@ def prepared(
     """
     learned, valid = lessons_of(settings, options, out, world)
     if base is None:
-        texts = ("".join(turn) for lesson in learned[:_READ_FOR_WORDS] for turn in lesson.turns)
-        base = make_base(settings.out / SCRATCH, texts, settings.seed)
+        texts = ["".join(turn) for lesson in learned[:_READ_FOR_WORDS] for turn in lesson.turns]
+        base = make_base(settings.out / SCRATCH, texts, _names(world), settings.seed)
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(base))
     own = settings.sft
     train_set, valid_set = (encode_all(lessons, tokenizer, own.max_length) for lessons in (learned, valid))
@@ -86,6 +88,13 @@ def prepared(
     )
     counts = {"lessons": len(train_set), "lesson_tokens": sum(len(row.input_ids) for row in train_set)}
     return trainer, counts
+
+
+def _names(world: World) -> set[str]:
+    """All that is named in prompts, as it stands there."""
+    catalog = world.catalog
+    facets = map(facet_text, catalog.facet_names)
+    return {*facets, *map(title_text, catalog.names), *map(one_line, catalog.names)}
 
 
 def lessons_of(

@@ -96,7 +96,7 @@ def candidate_line(number: int, item: int, catalog: Catalog, fit: int | None, sp
         spoken_of: Facets for or against which something was said; directors and stars among them are named.
     """
     facets = ", ".join(line_facets(item, catalog, spoken_of)) or NOTHING
-    return f"{reference(number, fit)} {facets}; {one_line(catalog.names[item]).translate(_FORBIDDEN)}"
+    return f"{reference(number, fit)} {facets}; {title_text(catalog.names[item])}"
 
 
 def line_facets(item: int, catalog: Catalog, spoken_of: Container[int] = ()) -> tuple[str, ...]:
@@ -114,6 +114,11 @@ def line_facets(item: int, catalog: Catalog, spoken_of: Container[int] = ()) -> 
 def reference(number: int, fit: int | None) -> str:
     """How a candidate is spoken of, in its line and in what is written: its fit, where it is told, and its number."""
     return f"#{number}" if fit is None else f"{fit} #{number}"
+
+
+def title_text(name: str) -> str:
+    """A film's name as it stands in its line."""
+    return one_line(name).translate(_FORBIDDEN)
 
 
 def facet_text(name: str) -> str:
