@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from crs_gym.agent import Observation
 from crs_gym.lm import Sampling
+from crs_gym.lm.guide import Guide
 from crs_gym.turns import AgentTurn
 
 
@@ -36,6 +37,20 @@ class WritingPolicy(Protocol):
         What cannot be read is repaired or replaced, and `well_formed` says whether the text had the right form.
         """
         ...
+
+
+@runtime_checkable
+class GuidedPolicy(WritingPolicy, Protocol):
+    """A policy whose texts have a form that a model can be held to."""
+
+    def guides(self, observations: Sequence[Observation]) -> Sequence[Guide] | None:
+        """What may be written on each turn; `None` where the model is to write freely."""
+        ...
+
+
+def guides_of(policy: WritingPolicy, observations: Sequence[Observation]) -> Sequence[Guide] | None:
+    """What a policy holds its model to on each turn; `None` where it writes freely."""
+    return policy.guides(observations) if isinstance(policy, GuidedPolicy) else None
 
 
 def earlier_observations(observation: Observation) -> list[Observation]:

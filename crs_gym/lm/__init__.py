@@ -6,6 +6,7 @@ weights.py              where weights are found; behind it wheels, hub, gguf, ma
 transformers_model.py   weights on this machine; behind it decoding, forward, llama, modules, cache, attention
 endpoint/               any server that speaks OpenAI's protocol
 scripted.py             given lines, for tests
+guide.py                texts of which only some places are a choice
 noise.py                keyed noise for sampling
 """
 
@@ -14,10 +15,21 @@ from crs_gym.lm.interface import (
     Chat,
     ChatMessage,
     Generation,
+    GuidedWriting,
     LanguageModel,
     Prompt,
     Sampling,
     TextLikelihood,
 )
 
-__all__ = ["READ", "Chat", "ChatMessage", "Generation", "LanguageModel", "Prompt", "Sampling", "TextLikelihood"]
+__all__ = [
+    "READ",
+    "Chat",
+    "ChatMessage",
+    "Generation",
+    "GuidedWriting",
+    "LanguageModel",
+    "Prompt",
+    "Sampling",
+    "TextLikelihood",
+]

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from crs_gym.lm.cache import KeyShape, Slot
 from crs_gym.lm.forward import Forward
+from crs_gym.lm.guide import Walk
 from crs_gym.lm.interface import Sampling
 from crs_gym.lm.llama import LlamaForward, is_llama
 from crs_gym.lm.modules import ModuleForward
@@ -34,11 +35,14 @@ Scorer = Callable[[torch.Tensor, Sequence[int], float], list[float]]
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What one row's decoding drew: its tokens, whether it ended by itself, and a number for each token, if wanted."""
+    """What one row's decoding drew: its tokens, whether it ended by itself, and for each token a number, if wanted, and
+    whether it was a choice, where not all were.
+    """
 
     tokens: list[int]
     finished: bool
     scores: tuple[float, ...] = ()
+    chosen: tuple[bool, ...] = ()
 
 
 class Decoder:
@@ -108,6 +112,53 @@ class Decoder:
             logits = rows.step([drawn[row][-1] for row in rows.going])
         return [Written(*row) for row in zip(drawn, finished, map(tuple, scores), strict=True)]
 
+    @torch.inference_mode()
+    def write_guided(
+        self,
+        slots: Sequence[Slot],
+        logits: torch.Tensor,
+        sampling: Sampling,
+        keys: Sequence[int],
+        walks: Sequence[Walk],
+    ) -> list[Written]:
+        """Draw texts choice by choice: what must follow one is read at once. Slots end somewhere in the text.
+
+        Args:
+            slots: `n` slots, prefilled.
+            logits: `(n, vocabulary)` behind what they hold.
+            sampling: How to draw, and after how many tokens a text is cut.
+            keys: `n` keys; a draw's noise is that of its number among the choices.
+            walks: `n` texts at their beginning.
+
+        Returns:
+            What each row wrote; a token that was no choice scores 0.
+        """
+        streams = stream_keys(keys)
+        scores: list[list[float]] = [[0.0] * len(walk.tokens) for walk in walks]
+        new = {row: list(walk.tokens) for row, walk in enumerate(walks)}
+        found = dict(enumerate(logits))
+        choice = 0
+        while going := [
+            row for row, walk in enumerate(walks) if walk.options and len(walk.tokens) < sampling.max_tokens
+        ]:
+            unread = [row for row in going if new[row]]
+            if unread:
+                wanted = [[len(new[row]) - 1] for row in unread]
+                read = self.forward.prefill([slots[row] for row in unread], [new[row] for row in unread], wanted)
+                found |= {row: at[0] for row, at in zip(unread, read, strict=True)}
+            seen = torch.stack([found[row] for row in going])
+            tokens = draw(_only(seen, [walks[row].options for row in going]), sampling, streams[going], choice).tolist()
+            told = self.scorer(seen, tokens, sampling.temperature) if self.scorer else [0.0] * len(going)
+            for row, token, score in zip(going, tokens, told, strict=True):
+                new[row] = walks[row].take(token)
+                scores[row] += [score, *[0.0] * (len(new[row]) - 1)]
+            choice += 1
+        most = sampling.max_tokens
+        return [
+            Written(walk.tokens[:most], len(walk.tokens) <= most, tuple(score[:most]), tuple(walk.chosen[:most]))
+            for walk, score in zip(walks, scores, strict=True)
+        ]
+
 
 def draw(logits: torch.Tensor, sampling: Sampling, streams: np.typing.NDArray[np.uint64], step: int) -> IntArray:
     """`(n,)` int64, one token a row, by the largest of logits and keyed Gumbel noise.
@@ -132,6 +183,15 @@ def draw(logits: torch.Tensor, sampling: Sampling, streams: np.typing.NDArray[np
         last = np.append(np.flatnonzero(np.diff(row_numbers[order])), len(order) - 1)
         return np.asarray(numbers[order[last]])
     return _from_all(logits, sampling.temperature, streams, step)
+
+
+def _only(logits: torch.Tensor, options: Sequence[Sequence[int]]) -> torch.Tensor:
+    """The logits of some tokens in each row; all others are never drawn."""
+    rows = [row for row, tokens in enumerate(options) for _ in tokens]
+    columns = [token for tokens in options for token in tokens]
+    kept = torch.full_like(logits, -torch.inf)
+    kept[rows, columns] = logits[rows, columns]
+    return kept
 
 
 def _from_all(logits: torch.Tensor, temperature: float, streams: np.typing.NDArray[np.uint64], step: int) -> IntArray:

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Final, Literal, Protocol, runtime_checkable
 
 from crs_gym.errors import LanguageModelError
+from crs_gym.lm.guide import Guide
 from crs_gym.numeric import DoubleArray
 
 ChatRole = Literal["system", "user", "assistant"]
@@ -101,11 +102,13 @@ class Generation:
         text: The text, up to where it ended.
         finished: It ended by itself or at a stop string; else `max_tokens` cut it.
         tokens: The tokens drawn, the last of which may belong to the stop string; empty where a server does not tell.
+        chosen: For each token whether there was a choice; empty where all were drawn freely.
     """
 
     text: str
     finished: bool
     tokens: tuple[int, ...] = field(default=(), repr=False)
+    chosen: tuple[bool, ...] = field(default=(), repr=False)
 
 
 @runtime_checkable
@@ -169,4 +172,25 @@ class TextLikelihood(Protocol):
 
     def log_likelihood(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[tuple[float, int]]:
         """The natural logarithm of each text's probability behind its prompt, and over how many tokens."""
+        ...
+
+
+@runtime_checkable
+class GuidedWriting(Protocol):
+    """A language model that can be held to a form; servers cannot."""
+
+    def generate_guided(
+        self,
+        prompts: Sequence[Prompt | Chat],
+        sampling: Sampling,
+        keys: Sequence[int],
+        guides: Sequence[Guide],
+        *,
+        slots: Sequence[Hashable] | None = None,
+    ) -> list[Generation | LanguageModelError]:
+        """As `LanguageModel.generate`, each text by its guide, which also says where it ends.
+
+        Each piece is tokenized by itself. Only `max_tokens` ends a text before its guide does; the text that is
+        returned ends at a stop string as ever.
+        """
         ...

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import threading
 import warnings
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +21,7 @@ from crs_gym.lm.allocator import keep_freed_memory
 from crs_gym.lm.attention import NAME as ATTENTION
 from crs_gym.lm.cache import KeyShape, Slot
 from crs_gym.lm.decoding import Decoder, Written
+from crs_gym.lm.guide import Guide, Walk
 from crs_gym.lm.interface import Chat, Generation, Prompt, Read, Sampling, until_stop
 from crs_gym.numeric import DoubleArray
 
@@ -147,6 +148,40 @@ class TransformersModel:
         slots: Sequence[Hashable] | None = None,
     ) -> list[Generation | LanguageModelError]:
         """See `LanguageModel.generate`."""
+
+        def write(rows: Sequence[int], mine: Sequence[Slot], logits: torch.Tensor) -> list[Written]:
+            return self._decoder.write(mine, logits, sampling, [keys[row] for row in rows], self._ends(sampling))
+
+        return self._written(prompts, sampling, keys, slots, write)
+
+    def generate_guided(
+        self,
+        prompts: Sequence[Prompt | Chat],
+        sampling: Sampling,
+        keys: Sequence[int],
+        guides: Sequence[Guide],
+        *,
+        slots: Sequence[Hashable] | None = None,
+    ) -> list[Generation | LanguageModelError]:
+        """See `GuidedWriting.generate_guided`."""
+        if len(guides) != len(prompts):
+            raise ValueError(f"{len(prompts)} prompts need as many guides, not {len(guides)}")
+
+        def write(rows: Sequence[int], mine: Sequence[Slot], logits: torch.Tensor) -> list[Written]:
+            walks = [Walk(guides[row], self._encode) for row in rows]
+            return self._decoder.write_guided(mine, logits, sampling, [keys[row] for row in rows], walks)
+
+        return self._written(prompts, sampling, keys, slots, write)
+
+    def _written(
+        self,
+        prompts: Sequence[Prompt | Chat],
+        sampling: Sampling,
+        keys: Sequence[int],
+        slots: Sequence[Hashable] | None,
+        write: Callable[[Sequence[int], Sequence[Slot], torch.Tensor], list[Written]],
+    ) -> list[Generation | LanguageModelError]:
+        """Continue each prompt: `write` is handed rows, their slots and `(n, vocabulary)` logits behind them."""
         if len(keys) != len(prompts):
             raise ValueError(f"{len(prompts)} prompts need as many keys, not {len(keys)}")
         with self._busy:
@@ -156,13 +191,7 @@ class TransformersModel:
             written: list[Written] = []
             try:
                 if rows:
-                    written = self._decoder.write(
-                        [mine[row] for row in rows],
-                        torch.cat([logits[row] for row in rows]),
-                        sampling,
-                        [keys[row] for row in rows],
-                        self._ends(sampling),
-                    )
+                    written = write(rows, [mine[row] for row in rows], torch.cat([logits[row] for row in rows]))
             except _MISHAPS as error:
                 self._fail(rows, errors, error, slots)
                 rows = []
@@ -300,7 +329,7 @@ class TransformersModel:
         tokens = written.tokens
         said = tokens[:-1] if written.finished and tokens[-1] in self._end_tokens else tokens
         text = str(self._tokenizer.decode(said, skip_special_tokens=True, clean_up_tokenization_spaces=False))
-        return Generation(until_stop(text, sampling.stop)[0], written.finished, tuple(tokens))
+        return Generation(until_stop(text, sampling.stop)[0], written.finished, tuple(tokens), written.chosen)
 
 
 def native_dtype(device: torch.device) -> torch.dtype:

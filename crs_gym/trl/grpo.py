@@ -6,6 +6,8 @@ Departures from GRPO (Shao et al. 2024, arXiv 2402.03300)
 - Credit by turn: a token's advantage is its turn's reward-to-go with a discount, less the mean of its group at the same
   turn, divided by the group's standard deviation there. `credit="episode"` is GRPO's own: one advantage a sequence.
 - The members of a group meet the same user, who draws the same noise; only the model's own sampling differs.
+- Where a policy's texts have a form that its model is held to (`crs_gym.lm.guide`), only tokens that were a choice are
+  in the loss, with their probability among all tokens, not among those that the form allows.
 - Episodes in which the user or the model failed have no gradient, and are in no mean.
 - The loss is a sum over all written tokens of a batch, divided by their number (trl's `dapo`): a long dialogue weighs
   as much as its tokens. `loss="grpo"` weighs sequences alike.
@@ -93,7 +95,7 @@ class MultiTurnGRPOTrainer(GRPOTrainer):
 
         Returns:
             For each prompt `prompt_ids`, `completion_ids`, `logprobs` (0 where the model read), `env_mask` (1 where it
-            wrote, unless the episode errored), `episode_return`, and `turn_rewards`: a list of reward terms by turn.
+            chose, unless the episode errored), `episode_return`, and `turn_rewards`: a list of reward terms by turn.
 
         Raises:
             TrainingError: All episodes of the batch errored.
@@ -127,7 +129,7 @@ class MultiTurnGRPOTrainer(GRPOTrainer):
         rows: dict[str, list[Any]] = {name: [] for name in ("prompt_ids", "completion_ids", "logprobs", "env_mask")}
         for episode in played:
             cut = episode.prompt_length
-            mask = [0 if turn == READ or episode.errored else 1 for turn in episode.turn_of[cut:]]
+            mask = [int(chosen and not episode.errored) for chosen in episode.chosen[cut:]]
             rows["prompt_ids"].append(episode.tokens[:cut] or [pad])
             rows["completion_ids"].append(episode.tokens[cut:] or [pad])  # the user failed before a word was written
             rows["logprobs"].append(episode.log_probabilities[cut:] or [0.0])

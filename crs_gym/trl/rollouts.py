@@ -22,7 +22,7 @@ from crs_gym.rollout import observation_of, trace_of
 from crs_gym.trace import Trace
 from crs_gym.trl.writer import RolloutWriter, ScoredGeneration
 from crs_gym.turns import AgentTurns
-from crs_gym.writing import WritingPolicy
+from crs_gym.writing import WritingPolicy, guides_of
 
 READ: Final = -1
 """Stands in `turn_of` for a token that the model read."""
@@ -38,6 +38,7 @@ class WrittenEpisode:
     Attributes:
         tokens: All tokens, in order: piece 0, written 0, piece 1, written 1, …
         turn_of: For each token the turn at which it was written, or `READ`.
+        chosen: For each token whether the model chose it: it was written, and something else could have been.
         log_probabilities: For each token that was written its log-probability in nats; 0 where it was read.
         written: What was written at each turn, as text.
         finished: For each turn whether the text ended by itself, before the most tokens.
@@ -47,6 +48,7 @@ class WrittenEpisode:
 
     tokens: list[int] = field(default_factory=list)
     turn_of: list[int] = field(default_factory=list)
+    chosen: list[bool] = field(default_factory=list)
     log_probabilities: list[float] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
     finished: list[bool] = field(default_factory=list)
@@ -67,12 +69,14 @@ class WrittenEpisode:
         """Append a piece."""
         self.tokens += tokens
         self.turn_of += [READ] * len(tokens)
+        self.chosen += [False] * len(tokens)
         self.log_probabilities += [0.0] * len(tokens)
 
     def write(self, turn: int, generation: ScoredGeneration) -> None:
         """Append what the model wrote at a turn."""
         self.tokens += generation.tokens
         self.turn_of += [turn] * len(generation.tokens)
+        self.chosen += generation.chosen or [True] * len(generation.tokens)
         self.log_probabilities += generation.log_probabilities
         self.written.append(generation.text)
         self.finished.append(generation.finished)
@@ -148,12 +152,13 @@ class Rollouts:
             played[row].read(self.writer.encoded(piece))
         if observations[0].turn == 0:  # all dialogues begin together
             self.writer.begin([played[row].tokens for row in rows], rows)
-        generations = self.writer.generate(
-            [Prompt((cast("str", tuple(played[row].tokens)),)) for row in rows],  # tokens, as they were drawn
-            self.sampling,
-            [derived_key(seen.key, "member", members[row]) for row, seen in zip(rows, observations, strict=True)],
-            slots=list(rows),
-        )
+        prompts = [Prompt((cast("str", tuple(played[row].tokens)),)) for row in rows]  # tokens, as they were drawn
+        keys = [derived_key(seen.key, "member", members[row]) for row, seen in zip(rows, observations, strict=True)]
+        guides = guides_of(self.policy, observations)
+        if guides is None:
+            generations = self.writer.generate(prompts, self.sampling, keys, slots=list(rows))
+        else:
+            generations = self.writer.generate_guided(prompts, self.sampling, keys, guides, slots=list(rows))
         going = []
         for place, (row, generation) in enumerate(zip(rows, generations, strict=True)):
             if isinstance(generation, LanguageModelError):

@@ -61,7 +61,7 @@ class RolloutWriter(TransformersModel):
 
     def _generation(self, written: Written, sampling: Sampling) -> Generation:
         plain = super()._generation(written, sampling)
-        return ScoredGeneration(plain.text, plain.finished, plain.tokens, written.scores)
+        return ScoredGeneration(plain.text, plain.finished, plain.tokens, plain.chosen, written.scores)
 
     def encoded(self, text: str) -> tuple[int, ...]:
         """The tokens of a piece of text; nothing in it is read as a special token."""

@@ -79,17 +79,25 @@ def test_slots_of_dialogues_that_are_over_are_forgotten(
 def test_a_text_without_the_right_form_is_shown_and_says_so(
     folder: Path, sample: World, observations: list[Observation]
 ) -> None:
-    for turn in build(sample, f"{folder},max_tokens=8").act(observations[3:5]):
+    for turn in build(sample, f"{folder},max_tokens=8,guided=false").act(observations[3:5]):
         assert turn.items
         assert turn.understood
         assert not turn.well_formed
 
 
+def test_a_model_that_has_learned_nothing_is_well_formed_all_the_same(
+    folder: Path, sample: World, observations: list[Observation]
+) -> None:
+    turns = build(sample, f"{folder},max_tokens=2000,temperature=1").act(observations)
+    assert all(turn.well_formed for turn in turns)
+    assert len({turn.reasoning for turn in turns}) > len(turns) / 2
+
+
 def test_its_options_are_read() -> None:
-    assert play_options("temperature=0.5,max_tokens=9,base=there,candidates=bm25") == PlayOptions(
-        temperature=0.5, max_tokens=9, base="there", candidates="bm25"
+    assert play_options("temperature=0.5,max_tokens=9,base=there,candidates=bm25,guided=false") == PlayOptions(
+        temperature=0.5, max_tokens=9, base="there", candidates="bm25", guided=False
     )
-    for wrong, words in {"heat=1": "no setting", "max_tokens=x": "a number"}.items():
+    for wrong, words in {"heat=1": "no setting", "max_tokens=x": "a number", "guided=1": "true or false"}.items():
         with pytest.raises(ValueError, match=words):
             play_options(wrong)
 

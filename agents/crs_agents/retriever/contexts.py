@@ -45,7 +45,8 @@ class Contexts:
 
     Attributes:
         texts: The messages' texts without titles, each once.
-        messages: `(n, MESSAGES)` int64 into `texts`, the last message first; `NOTHING` where there is none.
+        messages: `(n, MESSAGES)` int64 into `texts`, the last message first, without the agent's own; `NOTHING` where
+            there is none.
         message_roles: `(n, MESSAGES)` int64 of `ROLES`.
         films: `(n, FILMS)` int64 items, the last named first; `NOTHING` where there is none.
         film_roles: `(n, FILMS)` int64 of `ROLES`: who named it last.
@@ -104,7 +105,7 @@ class ContextReader:
             judged=[],
         )
         for row, observation in enumerate(observations):
-            for place, message in enumerate(reversed(observation.messages[-MESSAGES:])):
+            for place, message in enumerate(reversed(_heard(observation)[-MESSAGES:])):
                 text = self._titles.without_titles(message.text, message.items)
                 contexts.messages[row, place] = numbers.setdefault(text, len(numbers))
                 contexts.message_roles[row, place] = message.role == "user"
@@ -130,6 +131,16 @@ class ContextReader:
                 for facet, balance in self._feedback.opinions(messages).facets.items()
             ]
         )
+
+
+def _heard(observation: Observation) -> list[Message]:
+    """The recorded context, and what the user has said since.
+
+    The agent's own words tell nothing of the user, and of eight messages that are read they would soon be half.
+    """
+    start = own_start(observation)
+    own = [message for message in observation.messages[start:] if message.role == "user"]
+    return [*observation.messages[:start], *own]
 
 
 def _judged(observation: Observation, judged: dict[int, int]) -> Weighted:

@@ -13,7 +13,7 @@ from crs_agents.smtpo.options import FILE, OWN_RETRIEVER, OWN_WEIGHTS, PolicyOpt
 from crs_agents.smtpo.policy import SAMPLING, SmtpoPolicy
 from crs_gym.agent import Observation
 from crs_gym.errors import LanguageModelError, WeightsError
-from crs_gym.lm import Generation, LanguageModel, Prompt
+from crs_gym.lm import Generation, GuidedWriting, LanguageModel, Prompt
 from crs_gym.lm.loading import load_language_model
 from crs_gym.simulator import parse_options
 from crs_gym.turns import AgentTurn
@@ -44,6 +44,8 @@ class PlayOptions:
     """Where the base model is, if not where it was in training."""
     candidates: str = ""
     """Who recalls candidates, if not who did in training."""
+    guided: bool = True
+    """Whether it is held to its grammar and only chooses; else it writes freely, and what is wrong is repaired."""
 
 
 class SmtpoAgent:
@@ -110,12 +112,13 @@ class SmtpoAgent:
         written: list[str] = []
         for start in range(0, len(texts), AT_ONCE):
             rows = slice(start, start + AT_ONCE)
-            answers = self._model.generate(
-                [Prompt(text) for text in texts[rows]],
-                self.policy.sampling,
-                [observation.key for observation in observations[rows]],
-                slots=slots[rows],
-            )
+            prompts = [Prompt(text) for text in texts[rows]]
+            keys = [observation.key for observation in observations[rows]]
+            guides = self.policy.guides(observations[rows])
+            if guides is None or not isinstance(self._model, GuidedWriting):
+                answers = self._model.generate(prompts, self.policy.sampling, keys, slots=slots[rows])
+            else:
+                answers = self._model.generate_guided(prompts, self.policy.sampling, keys, guides, slots=slots[rows])
             for answer in answers:
                 if isinstance(answer, LanguageModelError):
                     raise answer
@@ -174,6 +177,7 @@ def load_agent_from(directory: Path, world: World, playing: PlayOptions) -> Smtp
         scorer_of(playing.candidates or candidates_of(options, folder), world),
         options,
         sampling=sampling,
+        guided=playing.guided,
     )
     model = load_language_model(base, adapter=adapter)
     return SmtpoAgent(policy, model)
@@ -212,6 +216,9 @@ def play_options(text: str) -> PlayOptions:
         default = known[name].default
         if isinstance(default, str):
             given[name] = str(value)
+        elif isinstance(default, bool):
+            if not isinstance(value, bool):
+                raise ValueError(f"smtpo: {name}={value!r} must be true or false")
         elif isinstance(value, bool | str) or (isinstance(default, int) and not isinstance(value, int)):
             raise ValueError(f"smtpo: {name}={value!r} must be a number")
     return PlayOptions(**given)  # type: ignore[arg-type]  # as checked above

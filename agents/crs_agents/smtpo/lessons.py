@@ -105,13 +105,12 @@ class Teacher:
         return self._policy.turns(observations, written)
 
     def _question(self, observation: Observation) -> str | None:
-        """What to ask: one of the kinds not asked yet, or nothing, all alike; nothing on the last turn.
+        """What to ask: one of the kinds not asked yet, or nothing, all alike.
 
         No label tells which question would have paid. So lessons teach that there are questions, and what their answers
-        are good for; which of them to ask is left to be learned from users.
+        are good for; which of them to ask is left to be learned from users. Lessons are shorter than dialogues may be,
+        so their last turn asks as well: what is never taught is never tried.
         """
-        if observation.turn + 1 >= observation.max_turns:
-            return None
         own = observation.messages[own_start(observation) :]
         asked = {asked_facet(message.text) for message in own if message.role == "recommender"}
         left = [None, *(kind for number, kind in enumerate(FACET_KINDS) if number not in asked)]

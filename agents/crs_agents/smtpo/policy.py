@@ -9,6 +9,7 @@ from crs_agents.ranking import Scorer
 from crs_agents.smtpo import prompts
 from crs_agents.smtpo.candidates import Candidates, Recall
 from crs_agents.smtpo.grammar import parse
+from crs_agents.smtpo.guide import TurnGuide
 from crs_agents.smtpo.options import PolicyOptions
 from crs_agents.smtpo.preferences import PreferenceReader
 from crs_agents.smtpo.truth import is_true
@@ -34,6 +35,7 @@ class SmtpoPolicy:
         options: The form of the prompts.
         sampling: How the model writes.
         salt: Another number gives other orders of the candidates.
+        guided: Whether the model is held to the grammar (`guide.py`); else it writes freely, and is repaired.
 
     Attributes:
         revision: Changes with what is read, and with how it is written.
@@ -47,9 +49,12 @@ class SmtpoPolicy:
         *,
         sampling: Sampling = SAMPLING,
         salt: int = 0,
+        guided: bool = True,
     ) -> None:
         self.sampling = sampling
-        self.revision = f"smtpo-{prompts.VERSION}+{derived_key(repr(options), salt):032x}"[:24]
+        self.revision = f"smtpo-{prompts.VERSION}+{derived_key(repr(options), salt, guided):032x}"[:24]
+        self._guided = guided
+        self._listed = options.listed
         self.recall = Recall(catalog, score, options.n, salt)
         self._catalog = catalog
         self._fit = options.fit
@@ -62,6 +67,15 @@ class SmtpoPolicy:
     def candidates(self, observations: Sequence[Observation]) -> list[tuple[int, ...]]:
         """The items that each piece offers, in the order of their numbers."""
         return [found.items for found in self.recall(observations)]
+
+    def guides(self, observations: Sequence[Observation]) -> list[TurnGuide] | None:
+        """What may be written on each turn; see `crs_gym.writing.GuidedPolicy`."""
+        if not self._guided:
+            return None
+        return [
+            TurnGuide(self._catalog, found, self._preferences(observation), self._listed, fit=self._fit)
+            for observation, found in zip(observations, self.recall(observations), strict=True)
+        ]
 
     def turns(self, observations: Sequence[Observation], written: Sequence[str]) -> list[AgentTurn]:
         """See `WritingPolicy.turns`. What the answer leaves out follows in the order of recall."""
