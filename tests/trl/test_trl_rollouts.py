@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from trl_play import Numbered, failing_user
+from trl_play import Guided, Numbered, failing_user
 
 from crs_gym.config import EnvConfig
 from crs_gym.game import Game
@@ -73,6 +73,29 @@ def test_log_probabilities_are_those_of_one_forward_pass(tiny_base: Path, episod
         found = [episode.log_probabilities[place] for place in at]
         np.testing.assert_allclose(found, exact[[place - 1 for place in at]].numpy(), atol=2e-5)
         assert not any(episode.log_probabilities[place] for place in set(range(len(episode.tokens))) - set(at))
+
+
+def test_a_policy_with_a_form_writes_nothing_else_and_only_its_choices_are_told(
+    tiny_base: Path, writer: RolloutWriter
+) -> None:
+    from transformers import AutoModelForCausalLM
+
+    game = Game(EnvConfig.of(world="sample", k=1, max_turns=3), num_dialogues=len(PROMPTS))
+    rollouts = Rollouts(game, Guided(game.world.catalog, max_tokens=12), writer)
+    guided = rollouts.play(episodes_of(game, PROMPTS), [place % MEMBERS for place in range(len(PROMPTS))])
+    model = AutoModelForCausalLM.from_pretrained(str(tiny_base), dtype=torch.float32)
+    numbers = set()
+    for episode in guided:
+        assert all(text in {f"No. {number}." for number in range(1, 5)} for text in episode.written)
+        assert all(episode.finished)
+        numbers |= set(episode.written)
+        drawn = [place for place, chosen in enumerate(episode.chosen) if chosen]
+        assert [writer._tokenizer.decode([episode.tokens[place]]) for place in drawn] == [t[4] for t in episode.written]
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([episode.tokens])).logits[0].double().log_softmax(-1)
+        expected = [float(logits[place - 1, episode.tokens[place]]) for place in drawn]
+        np.testing.assert_allclose([episode.log_probabilities[place] for place in drawn], expected, atol=2e-5)
+    assert len(numbers) == 4
 
 
 def test_members_of_a_group_meet_the_same_user(episodes: Sequence[WrittenEpisode]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from trl_play import Numbered, failing_user
+from trl_play import Guided, Numbered, failing_user
 
 from crs_gym.agent import Observation
 from crs_gym.config import EnvConfig
@@ -100,6 +100,17 @@ def test_each_written_token_has_its_turns_advantage(settings: GRPOSettings, tiny
         np.testing.assert_allclose(output["advantages"][row, :n].numpy(), expected, rtol=1e-6)
         assert not output["advantages"][row, n:].any()
         assert not output["completion_mask"][row, n:].any()
+
+
+def test_what_was_no_choice_is_not_learned(settings: GRPOSettings, tiny_base: Path) -> None:
+    game = Game(config(), num_dialogues=episodes_a_process(settings))
+    trainer = prepared(settings, Guided(game.world.catalog, max_tokens=12), game, tiny_base)
+    trainer.model.train()
+    output = trainer._generate_and_score_completions(batch(settings))
+    learned = (output["tool_mask"] * output["completion_mask"]).bool()
+    told = [trainer.processing_class.decode([token]) for token in output["completion_ids"][learned].tolist()]
+    assert set(told) <= set("1234")
+    assert len(told) == sum(len(episode.trace.turns) for episode in trainer._played)
 
 
 def test_what_the_writer_drew_has_the_trained_models_probability(settings: GRPOSettings, tiny_base: Path) -> None:

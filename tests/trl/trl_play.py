@@ -13,6 +13,7 @@ from crs_gym.agent import Observation
 from crs_gym.catalog import Catalog
 from crs_gym.errors import SimulatorError
 from crs_gym.lm import Sampling
+from crs_gym.lm.guide import Guide
 from crs_gym.randomness import generator
 from crs_gym.simulator import SIMULATORS, SimulatorEntry
 from crs_gym.turns import AgentTurn
@@ -60,6 +61,20 @@ class Numbered:
         if word.isdecimal() and 1 <= int(word) <= OFFERED:
             return AgentTurn("This one?", (offered[int(word) - 1],), reasoning=text)
         return AgentTurn("", (), reasoning=text, understood=False)
+
+
+class Guided(Numbered):
+    """As `Numbered`, and its model is held to a form: `No. 3.` on a line of its own; only the number is chosen."""
+
+    def guides(self, observations: Sequence[Observation]) -> list[Guide]:
+        return [self.guide] * len(observations)
+
+    def guide(self, written: Sequence[str]) -> Sequence[str]:
+        parts = (["No. "], [str(number) for number in range(1, OFFERED + 1)], [".\n"], [])
+        return parts[len(written)]
+
+    def turn(self, observation: Observation, text: str) -> AgentTurn:
+        return replace(super().turn(observation, text.removeprefix("No. ")), reasoning=text)
 
 
 def write_tiny(folder: Path, catalog: Catalog) -> Path:
