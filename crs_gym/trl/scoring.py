@@ -18,6 +18,10 @@ from trl.kernels import ChunkedLogProbFunction
 VOCABULARY: Final = 8_192
 """Tokens of the vocabulary that are computed together (our choice: what is between passes stays small)."""
 
+ALIKE: Final = 1.3
+"""How much longer than its shortest row the longest one of a part may be (our choice: on a CPU padding costs as much as
+words; the dialogues of a group differ by their number of turns)."""
+
 _NOT_PLAIN: Final = (
     "final_logit_softcapping",
     "logit_scale",
@@ -47,7 +51,7 @@ def scores(
         attention: `(batch, length)`, 0 where there is padding.
         written: `(batch, length)` bool: which tokens to score; never the first of a row.
         temperature: Divides the logits.
-        size: How many rows are computed together.
+        size: How many rows are computed together at most.
 
     Returns:
         `(batch, length)` float32 log-probabilities in nats, and entropies of the distributions that the tokens are
@@ -55,7 +59,7 @@ def scores(
     """
     logs = torch.zeros(ids.shape, device=ids.device)
     entropies = torch.zeros_like(logs)
-    for rows in torch.split(torch.argsort(attention.sum(dim=1), stable=True), size):
+    for rows in _alike(attention.sum(dim=1), size):
         there = attention[rows].any(dim=0).nonzero()[:, 0]
         columns = slice(int(there[0]), int(there[-1]) + 1)
         chosen = written[rows, columns]
@@ -67,6 +71,16 @@ def scores(
         place = (rows[at_row], at_column + columns.start)
         logs, entropies = logs.index_put(place, found), entropies.index_put(place, entropy)
     return logs, entropies
+
+
+def _alike(lengths: torch.Tensor, size: int) -> Iterator[torch.Tensor]:
+    """Numbers of rows, the shortest first, in parts of up to `size` whose lengths are alike."""
+    order = torch.argsort(lengths, stable=True)
+    first, told = 0, lengths[order].tolist()
+    for end in range(1, len(told) + 1):
+        if end == len(told) or end - first == size or told[end] > ALIKE * told[first]:
+            yield order[first:end]
+            first = end
 
 
 def _scored(
