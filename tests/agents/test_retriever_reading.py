@@ -68,6 +68,17 @@ def test_of_the_agent_s_own_slate_only_judged_films_are_read() -> None:
     assert context.wanted == [(1,)]
 
 
+def test_the_agent_s_own_words_are_not_heard_and_push_nothing_out() -> None:
+    world = HandMadeWorld([[0, 1]], n_items=N)
+    recorded = (user("I want a comedy"), recommender("Old or new?"), user("Old"))
+    own = tuple(message for turn in range(4) for message in (recommender(f"slate {turn}"), user(f"answer {turn}")))
+    context = ContextReader(world.catalog)([Observation((*recorded, *own), 4, 5, 10, 50, 0)])
+    texts = [context.texts[number] for number in context.messages[0][:7]]
+    assert texts == [*(f"answer {turn}" for turn in (3, 2, 1, 0)), "Old", "Old or new?", "I want a comedy"]
+    assert context.messages[0][7] == NOTHING
+    assert context.message_roles[0][:7].tolist() == [1, 1, 1, 1, 1, 0, 1]
+
+
 def test_an_empty_dialogue_is_a_context() -> None:
     world = HandMadeWorld([[0, 1]], n_items=N)
     context = ContextReader(world.catalog)([observe()])
