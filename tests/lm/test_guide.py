@@ -83,11 +83,21 @@ def test_choices_are_the_likeliest_allowed_tokens_behind_all_that_stands_before(
     assert written.finished
 
 
-def test_a_row_alone_writes_as_among_others_and_what_is_kept_changes_nothing(folder: Path) -> None:
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+@pytest.mark.parametrize("modules", [False, True])
+def test_a_row_alone_writes_as_among_others_and_what_is_kept_changes_nothing(
+    folder: Path, dtype: str, modules: bool
+) -> None:
     from crs_gym.lm import Prompt, Sampling
+    from crs_gym.lm.llama import LlamaForward
+    from crs_gym.lm.modules import ModuleForward
     from crs_gym.lm.transformers_model import TransformersModel
 
-    model = TransformersModel(folder, dtype=torch.float32, device="cpu")
+    model = TransformersModel(folder, dtype=getattr(torch, dtype), device="cpu")
+    if modules:
+        forward = model._decoder.forward
+        assert isinstance(forward, LlamaForward)
+        model._decoder.forward = ModuleForward(model._model, forward.shape, forward._min_rows)
     prompts = [Prompt((f"the {'cat ' * n}\n",)) for n in range(1, 13)]
     keys = list(range(12))
     together = model.generate_guided(prompts, Sampling(), keys, [guide] * 12, slots=keys)
