@@ -77,7 +77,7 @@ def test_choices_are_the_likeliest_allowed_tokens_behind_all_that_stands_before(
     walk, before = Walk(guide, model._encode), list(model._encode("the cat\n"))
     while walk.options:  # again, by transformers' own pass over the whole text
         logits = theirs(input_ids=torch.tensor([before + walk.tokens])).logits[0, -1]
-        walk.take(max(walk.options, key=lambda token: float(logits[token])))
+        walk.take(max(walk.options, key=lambda token: logits[token].item()))
     assert written.tokens == tuple(walk.tokens)
     assert written.chosen == tuple(walk.chosen)
     assert written.finished
