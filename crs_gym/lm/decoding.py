@@ -154,9 +154,10 @@ class Decoder:
                 scores[row] += [score, *[0.0] * (len(new[row]) - 1)]
             choice += 1
         most = sampling.max_tokens
+        ended = [not walk.options and len(walk.tokens) <= most for walk in walks]
         return [
-            Written(walk.tokens[:most], len(walk.tokens) <= most, tuple(score[:most]), tuple(walk.chosen[:most]))
-            for walk, score in zip(walks, scores, strict=True)
+            Written(walk.tokens[:most], whole, tuple(score[:most]), tuple(walk.chosen[:most]))
+            for walk, whole, score in zip(walks, ended, scores, strict=True)
         ]
 
 

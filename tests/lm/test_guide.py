@@ -117,6 +117,10 @@ def test_a_text_is_cut_at_the_most_tokens_and_says_so(folder: Path) -> None:
     (cut,) = model.generate_guided([Prompt(("the",))], Sampling(max_tokens=3), [0], [guide])
     assert isinstance(cut, Generation)
     assert (len(cut.tokens), len(cut.chosen), cut.finished) == (3, 3, False)
+    first = len(Walk(guide, model._encode).tokens)  # up to the first choice, which is not made any more
+    (cut,) = model.generate_guided([Prompt(("the",))], Sampling(max_tokens=first), [0], [guide])
+    assert isinstance(cut, Generation)
+    assert (len(cut.tokens), cut.finished) == (first, False)
     with pytest.raises(ValueError, match="as many guides"):
         model.generate_guided([Prompt(("the",))], Sampling(), [0], [])
 

@@ -14,7 +14,7 @@ from typing import Final
 from crs_agents.smtpo.candidates import Candidates
 from crs_agents.smtpo.grammar import ANYTHING, NONE
 from crs_agents.smtpo.preferences import Preference
-from crs_agents.smtpo.prompts import END_OF_LINE, NOTHING, facet_text, line_facets, reference
+from crs_agents.smtpo.prompts import END_OF_LINE, NOTHING, facet_text, line_front
 from crs_agents.smtpo.reasoning import MOST_DISLIKED, MOST_LIKED
 from crs_gym.catalog import FACET_KINDS, Catalog
 from crs_gym.questions import QUESTIONS
@@ -43,10 +43,10 @@ class TurnGuide:
         against = set(self._dislikes)
         self._likes = [name for name in _names(catalog, [*preference.likes, *genres]) if name not in against]
         spoken_of = preference.likes.keys() | preference.dislikes.keys()
-        self._matches = {}
-        for number, (item, own_fit) in enumerate(zip(found.items, found.fits, strict=True), 1):
-            facets = ", ".join(line_facets(item, catalog, spoken_of)) or NOTHING
-            self._matches[f" {reference(number, own_fit if fit else None)} {facets};"] = number
+        self._matches = {
+            f" {line_front(number, item, catalog, own_fit if fit else None, spoken_of)};": number
+            for number, (item, own_fit) in enumerate(zip(found.items, found.fits, strict=True), 1)
+        }
         self._listed = min(listed, len(self._matches))
 
     def __call__(self, written: Sequence[str]) -> Sequence[str]:

@@ -95,8 +95,12 @@ def candidate_line(number: int, item: int, catalog: Catalog, fit: int | None, sp
         fit: From 0 to `BEST_FIT`, or `None` where it is not told.
         spoken_of: Facets for or against which something was said; directors and stars among them are named.
     """
-    facets = ", ".join(line_facets(item, catalog, spoken_of)) or NOTHING
-    return f"{reference(number, fit)} {facets}; {title_text(catalog.names[item])}"
+    return f"{line_front(number, item, catalog, fit, spoken_of)}; {title_text(catalog.names[item])}"
+
+
+def line_front(number: int, item: int, catalog: Catalog, fit: int | None, spoken_of: Container[int] = ()) -> str:
+    """The line of a candidate up to its title: what a match quotes. See `candidate_line`."""
+    return f"{reference(number, fit)} {', '.join(line_facets(item, catalog, spoken_of)) or NOTHING}"
 
 
 def line_facets(item: int, catalog: Catalog, spoken_of: Container[int] = ()) -> tuple[str, ...]:
