@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+import numpy as np
+
 from crs_agents.smtpo.candidates import Candidates
 from crs_agents.smtpo.grammar import ANYTHING, NONE
 from crs_agents.smtpo.preferences import Preference
@@ -37,8 +39,7 @@ class TurnGuide:
     def __init__(
         self, catalog: Catalog, found: Candidates, preference: Preference, listed: int, *, fit: bool = True
     ) -> None:
-        genre = FACET_KINDS.index("genre")
-        genres = (facet for facet, kind in enumerate(catalog.facet_kind_list) if kind == genre)
+        genres = np.flatnonzero(catalog.facet_kinds == FACET_KINDS.index("genre")).tolist()
         self._dislikes = _names(catalog, preference.dislikes)
         against = set(self._dislikes)
         self._likes = [name for name in _names(catalog, [*preference.likes, *genres]) if name not in against]
