@@ -51,6 +51,32 @@ class HandMadeWorld:
         return self._sessions
 
 
+class Recorded(HandMadeWorld):
+    """Recorded dialogues that name films one after the other."""
+
+    def __init__(self, sessions: Sequence[Sequence[int]], n_items: int) -> None:
+        super().__init__(sessions, n_items)
+        self._dialogues = [
+            Dialogue(str(number), tuple(user(f"dialogue {number}", item) for item in items))
+            for number, items in enumerate(sessions)
+        ]
+
+    def dialogues(self, split: Split) -> Sequence[Dialogue]:
+        del split
+        return self._dialogues
+
+    def without(self, number: int) -> Sessions:
+        """The sessions of all dialogues but one."""
+        kept = [
+            list({item: None for message in d.messages for item in message.items})
+            for d in self._dialogues
+            if d.dialogue_id != str(number)
+        ]
+        return Sessions(
+            np.cumsum([0, *map(len, kept)], dtype=np.int64), np.array([i for items in kept for i in items], np.int64)
+        )
+
+
 def observe(
     *messages: Message, turn: int = 0, max_turns: int = 5, k: int = 10, depth: int = 50, key: int = 7
 ) -> Observation:

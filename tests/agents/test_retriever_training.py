@@ -9,21 +9,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from agent_play import HandMadeWorld, observe, recommender, user
+from agent_play import HandMadeWorld, Recorded, observe, recommender, user
 from retriever_play import need_transformers, small_settings, write_tiny_encoder
 
 from crs_agents.retriever import DUAL_VIEW, build
 from crs_agents.retriever.trainer import RETRIEVER, RetrieverTraining
 from crs_gym.agent import AgentEntry, Observation, OracleObservation
 from crs_gym.errors import TrainingError, WeightsError
+from crs_gym.task import Dialogue
 from crs_gym.testing import check_agent
 from crs_gym.turns import AgentTurn
 from crs_gym.worlds import World, load_world
 
 need_transformers()
 
+import torch  # noqa: E402
+
+from crs_agents.retriever.contexts import ContextReader  # noqa: E402
+from crs_agents.retriever.examples import Examples, recorded_moments  # noqa: E402
+from crs_agents.retriever.leave_one_out import LeaveOneOut  # noqa: E402
+from crs_agents.retriever.network import DualView  # noqa: E402
+from crs_agents.retriever.out_of_fold import OutOfFold  # noqa: E402
 from crs_agents.retriever.retriever import BLOCK, Retriever  # noqa: E402
 from crs_agents.retriever.saved import CONFIG_FILE, WEIGHTS_FILE, load_retriever  # noqa: E402
+from crs_agents.retriever.signals import EASE, log_signal  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -200,3 +209,61 @@ def test_the_ensemble_is_the_mean_of_its_networks(place: Path, retriever: Retrie
     expected = log_softmax(torch.from_numpy(np.mean(singles, axis=0)), dim=1)
     found = retriever.scores([observe(user("I want horror", 3)), observe()])
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+SESSIONS = ((0, 1), (0, 1, 2), (2, 3), (1, 3, 4), (0, 4), (5, 6), (2, 6))
+
+
+def test_train_dialogues_are_scored_by_the_networks_that_left_them_out(place: Path) -> None:
+    """Fold 1 of two holds dialogues 1, 3, 5: they are asked of network 1 alone, with EASE as it is without them."""
+    world = Recorded(SESSIONS, 8)
+    trained = load_retriever(place / "trained")
+    shape = replace(trained.networks[0].shape, n_items=8)
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        saved = replace(
+            trained,
+            networks=[DualView(shape).eval() for _ in range(2)],
+            catalog_fingerprint=world.catalog.fingerprint,
+            encoder=str(place / "encoder"),
+        )
+    begun = [observe(*world.dialogues("train")[number].messages[:1], key=number) for number in (1, 2, 5)]
+    scores = OutOfFold(saved, world, 2)([*begun, observe(user("never recorded", 2))])
+    retrievers = [Retriever(replace(saved, networks=[network]), world) for network in saved.networks]
+    together = Retriever(saved, world)
+    leave_out = LeaveOneOut(world, EASE)
+    for row, number in enumerate((1, 2, 5)):
+        item = begun[row].messages[0].items
+        ease = log_signal(leave_out.scores(item, number), together.ease_floor)[None]
+        np.testing.assert_array_equal(scores[row], retrievers[number % 2].scores([begun[row]], ease)[0])
+        assert not np.array_equal(scores[row], together.scores([begun[row]])[0])
+    np.testing.assert_array_equal(scores[3], together.scores([observe(user("never recorded", 2))])[0])
+
+
+def test_a_fold_is_left_out_whole() -> None:
+    world = Recorded(SESSIONS, 8)
+    dialogues = [
+        Dialogue(str(number), (user("hi", items[0]), *(recommender("this?", item) for item in items[1:])))
+        for number, items in enumerate(SESSIONS)
+    ]
+    moments = list(recorded_moments(dialogues))
+    examples = Examples(
+        contexts=ContextReader(world.catalog)([observation for observation, _, _ in moments]),
+        named=[observation.named_items() for observation, _, _ in moments],
+        targets=[targets for _, targets, _ in moments],
+        groups=np.array([number for _, _, number in moments], np.int64),
+    )
+    left = examples.without_fold(1, 2)
+    assert set(left.groups.tolist()) == {0, 2, 4, 6}
+    assert len(left) == len(left.contexts) == len(left.named) == sum(len(SESSIONS[n]) - 1 for n in (0, 2, 4, 6))
+
+
+@pytest.mark.parametrize(("folds", "networks"), [(1, 3), (4, 3), (-2, 3)])
+def test_folds_need_a_network_each(folds: int, networks: int, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="--folds"):
+        RetrieverTraining(out=tmp_path, folds=folds, networks=networks)
+
+
+def test_invented_seekers_need_no_folds(place: Path, tmp_path: Path) -> None:
+    small_settings(place / "encoder", tmp_path, folds=2, epochs=1).run()
+    assert json.loads((tmp_path / CONFIG_FILE).read_text())["folds"] == 0

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from agent_play import HandMadeWorld, observe, recommender, user
+from agent_play import Recorded, observe, recommender, user
 
 from crs_agents.ease import EaseConfig, fit_ease
 from crs_agents.smtpo.candidates import Candidates, scorer_of
@@ -22,9 +22,8 @@ from crs_gym.agent import Observation, OracleObservation
 from crs_gym.catalog import Catalog
 from crs_gym.numeric import FloatArray
 from crs_gym.questions import QUESTIONS
-from crs_gym.task import Dialogue, Message, Split
+from crs_gym.task import Message
 from crs_gym.worlds import World
-from crs_gym.worlds.world import Sessions
 
 FILMS = Catalog.from_rows(
     [
@@ -82,31 +81,6 @@ def test_the_label_picks_among_what_the_dialogue_supports() -> None:
 def test_where_no_genre_was_named_the_wanted_films_tell_it() -> None:
     assert thought_of("Something skarry please", (2,)).likes == ("horror",)
     assert thought_of("Something skarry please", ()).likes == ()
-
-
-class Recorded(HandMadeWorld):
-    """Recorded dialogues that name films one after the other."""
-
-    def __init__(self, sessions: Sequence[Sequence[int]], n_items: int) -> None:
-        super().__init__(sessions, n_items)
-        self._dialogues = [
-            Dialogue(str(number), tuple(user(f"dialogue {number}", item) for item in items))
-            for number, items in enumerate(sessions)
-        ]
-
-    def dialogues(self, split: Split) -> Sequence[Dialogue]:
-        del split
-        return self._dialogues
-
-    def without(self, number: int) -> Sessions:
-        kept = [
-            list({item: None for message in d.messages for item in message.items})
-            for d in self._dialogues
-            if d.dialogue_id != str(number)
-        ]
-        return Sessions(
-            np.cumsum([0, *map(len, kept)], dtype=np.int64), np.array([i for items in kept for i in items], np.int64)
-        )
 
 
 SESSIONS = ((0, 1), (0, 1, 2), (2, 3), (1, 3, 4), (0, 4), (5, 6), (2, 6))

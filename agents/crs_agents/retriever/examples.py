@@ -48,6 +48,17 @@ class Examples:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def without_fold(self, fold: int, folds: int) -> Examples:
+        """The examples but for those of the dialogues whose number leaves `fold` when it is divided by `folds`."""
+        kept = np.flatnonzero(self.groups % folds != fold)
+        return Examples(
+            contexts=self.contexts.rows(kept),
+            named=[self.named[row] for row in kept],
+            targets=[self.targets[row] for row in kept],
+            groups=self.groups[kept],
+            ease=None if self.ease is None else self.ease[kept],
+        )
+
 
 def make_examples(world: World, split: Split, reader: ContextReader, played: int) -> Examples | None:
     """The examples of a split; `None` where the split is not on this machine, or empty.

@@ -42,16 +42,19 @@ class Retriever:
     Attributes:
         catalog: The world's.
         both_views: Whether this is the catalogue of the training.
+        encoder: The sentence encoder.
+        ease_floor: What EASE's scores are measured in; see `signals.log_signal`.
     """
 
     def __init__(self, saved: SavedRetriever, world: World, encoder: SentenceEncoder | None = None) -> None:
         self.catalog: Catalog = world.catalog
         self.both_views = world.catalog.fingerprint == saved.catalog_fingerprint
         self._saved = saved
-        self._encoder = encoder or SentenceEncoder(saved.encoder)
+        self.encoder = encoder or SentenceEncoder(saved.encoder)
         self._reader = ContextReader(world.catalog)
         self._signals = Signals(world)
-        documents = saved.document(cached_encodings(self._encoder, item_documents(world.catalog)))
+        self.ease_floor = self._signals.floor
+        documents = saved.document(cached_encodings(self.encoder, item_documents(world.catalog)))
         with torch.inference_mode():
             self._ensemble = Ensemble(
                 saved.networks,
@@ -74,21 +77,29 @@ class Retriever:
         return self.scores(observations)
 
     @torch.inference_mode()
-    def scores(self, observations: Sequence[Observation]) -> FloatArray:
-        """`(n, n_items)` float32 log-probabilities of the item that comes next, named ones included."""
+    def scores(self, observations: Sequence[Observation], ease: FloatArray | None = None) -> FloatArray:
+        """`(n, n_items)` float32 log-probabilities of the item that comes next, named ones included.
+
+        Args:
+            observations: `n` dialogues.
+            ease: `(n, n_items)` EASE's signal for them, where it is not that of a new dialogue.
+        """
         out = np.empty((len(observations), len(self.catalog)), np.float32)
         for start in range(0, len(observations), BLOCK):
-            block = observations[start : start + BLOCK]
-            out[start : start + BLOCK] = self._block(block)[: len(block)]
+            block = slice(start, start + BLOCK)
+            asked = observations[block]
+            out[block] = self._block(asked, None if ease is None else ease[block])[: len(asked)]
         return out
 
-    def _block(self, observations: Sequence[Observation]) -> FloatArray:
+    def _block(self, observations: Sequence[Observation], ease: FloatArray | None) -> FloatArray:
         contexts = self._reader(observations)
-        encodings = np.zeros((BLOCK * MESSAGES, self._encoder.width), np.float16)
-        encodings[: len(contexts.texts)] = self._encoder.remembered(contexts.texts)
+        encodings = np.zeros((BLOCK * MESSAGES, self.encoder.width), np.float16)
+        encodings[: len(contexts.texts)] = self.encoder.remembered(contexts.texts)
         texts = self._saved.text(encodings)
-        filled = contexts.rows([*range(len(contexts)), *[0] * (BLOCK - len(contexts))])
-        batch = inputs_of(filled, torch.from_numpy(texts), self._signals(filled))
+        filled_up = [*range(len(contexts)), *[0] * (BLOCK - len(contexts))]
+        filled = contexts.rows(filled_up)
+        signals = self._signals(filled, None if ease is None else ease[filled_up])
+        batch = inputs_of(filled, torch.from_numpy(texts), signals)
         return as_float32(log_softmax(self._ensemble(batch), dim=1).numpy())
 
 

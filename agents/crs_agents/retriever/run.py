@@ -91,6 +91,7 @@ def _train(settings: RetrieverTraining, facts: Mapping[str, Any], watching: Watc
         views=settings.views,
         cross_attention=settings.cross_attention,
     )
+    folds = settings.folds if len(world.dialogues("train")) else 0  # invented seekers have no end
     networks, losses = [], []
     for number in range(settings.networks):
         watching.stage(f"training network {number + 1} of {settings.networks}")
@@ -102,13 +103,15 @@ def _train(settings: RetrieverTraining, facts: Mapping[str, Any], watching: Watc
             seed=settings.seed * 1000 + number,
         )
         losses.append(watching.losses())
-        networks.append(train_network(shape, corpus, examples, schedule, watching.update))
+        learned = examples.without_fold(number % folds, folds) if folds else examples
+        networks.append(train_network(shape, corpus, learned, schedule, watching.update))
     figures: dict[str, float] | None = None
     if valid is not None:
         watching.stage("measuring on the valid split")
         figures = recall(target_places(networks, _of_valid(corpus, valid, encoder, reduce_text, watching), valid))
     made = {
         **facts,
+        "folds": folds,
         "examples": len(examples),
         "valid": figures,
         "valid_targets": None if valid is None else sum(map(len, valid.targets)),

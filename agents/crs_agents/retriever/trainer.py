@@ -30,6 +30,9 @@ class RetrieverTraining:
     """Keys first weights, dropout and the order of examples."""
     networks: int = 3
     """How many networks are trained, each from first weights of its own; their scores are averaged."""
+    folds: int = 0
+    """Into how many parts the train dialogues are divided, of which each network leaves one out: so each of them can be
+    scored by a network that has not seen it, which whoever trains a policy on them needs. 0: all learn from all."""
     epochs: int = 4
     """Passes over the examples, for each network."""
     batch_size: int = 256
@@ -59,6 +62,10 @@ class RetrieverTraining:
         for name, least in at_least.items():
             if not getattr(self, name) >= least:
                 raise TrainingError(f"--{name.replace('_', '-')} {getattr(self, name)}: must be at least {least}")
+        if self.folds and not 2 <= self.folds <= self.networks:
+            raise TrainingError(
+                f"--folds {self.folds} --networks {self.networks}: 0, or at least 2 and a network for each of them"
+            )
         if self.dim % 4:
             raise TrainingError(f"--dim {self.dim}: must be a multiple of 4")
         if not 0.0 < self.learning_rate <= 1.0:

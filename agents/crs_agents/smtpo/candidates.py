@@ -25,7 +25,7 @@ class Candidates:
 
     Attributes:
         items: The candidates; number `i + 1` is `items[i]`.
-        fits: For each of them the digit of its place in the order of recall (`prompts.fit_of`).
+        fits: For each of them what stands for its place in the order of recall (`prompts.fit_of`).
         ranking: All that was recalled, best first: the candidates and what comes behind them.
     """
 

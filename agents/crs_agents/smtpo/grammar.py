@@ -33,7 +33,7 @@ LONGEST: Final = 4_000
 
 _FACETS: Final = r"[^;<>\n]+"
 _NUMBER: Final = r"[0-9]{1,4}"
-_FIT: Final = r"(?:[0-9] )?"
+_FIT: Final = r"(?:[0-9]{1,2} )?"
 _ASKED: Final = "|".join((*QUESTIONS, NOTHING))
 _RIGHT: Final = re.compile(
     rf"<think>likes (?P<likes>{_FACETS}); dislikes (?P<dislikes>{_FACETS})"

@@ -13,28 +13,33 @@ import numpy as np
 
 from crs_agents.ease import EaseConfig, popularity_share
 from crs_agents.feedback import FeedbackReader
-from crs_agents.history import own_start, wanted_items
+from crs_agents.history import wanted_items
 from crs_agents.ranking import Scorer
+from crs_agents.retriever import load_out_of_fold
 from crs_agents.retriever.leave_one_out import LeaveOneOut
+from crs_agents.retriever.train_dialogues import TrainDialogues
 from crs_agents.smtpo.candidates import scorer_of
 from crs_gym.agent import Observation, OracleObservation
 from crs_gym.numeric import FloatArray
 from crs_gym.randomness import derived_key, generator
-from crs_gym.task import Message
 from crs_gym.worlds.world import World
 
 
 def held_out_scorer(source: str, world: World) -> Scorer:
-    """As `candidates.scorer_of`, for train seekers: `ease` scores each without its own dialogue.
+    """As `candidates.scorer_of`, for train seekers: `ease` scores each without its own dialogue, and so does
+    `dual-view` where its networks left dialogues out (`crs-gym train retriever --folds`).
 
-    Other sources score as they always do. Of those, only `dual-view` learns from the train dialogues themselves; it
-    learns from EASE without the dialogue, too, but its own weights have seen it.
+    Other sources score as they always do.
 
     Raises:
         UnknownNameError, ValueError, WeightsError: See `candidates.scorer_of`.
     """
-    if source == "ease" and len(world.dialogues("train")):
-        return HeldOutEase(world)
+    name, _, folder = source.partition(":")
+    if len(world.dialogues("train")):
+        if source == "ease":
+            return HeldOutEase(world)
+        if name == "dual-view" and folder:
+            return load_out_of_fold(folder, world)
     return scorer_of(source, world)
 
 
@@ -51,19 +56,13 @@ class HeldOutEase:
         self._model = LeaveOneOut(world, config)
         self._usual = scorer_of("ease", world)
         self._prior = np.float32(config.prior) * popularity_share(world)
-        self._dialogues: dict[tuple[Message, ...], int | None] = {}
-        for number, dialogue in enumerate(world.dialogues("train")):
-            for place in range(1, len(dialogue.messages) + 1):
-                context = tuple(dialogue.messages[:place])
-                # Who begins alike has said little yet ("Hi"), and named nothing that EASE would know it by.
-                self._dialogues[context] = None if context in self._dialogues else number
+        self._dialogues = TrainDialogues(world)
 
     def __call__(self, observations: Sequence[Observation]) -> FloatArray:
         """`(n, n_items)` float32 scores."""
         rows: list[FloatArray] = []
         for observation in observations:
-            context = tuple(observation.messages[: own_start(observation)])
-            dialogue = self._dialogues.get(context, self._dialogues.get(context[:-1]))  # a simulator may open the game
+            dialogue = self._dialogues.of(observation)
             if dialogue is None:
                 rows.append(self._usual([observation])[0])
             else:

@@ -32,7 +32,7 @@ class PolicyOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             `OWN_RETRIEVER`.
         n: How many candidates the model reads each turn.
         listed: How many of them its answer is taught to list; the others follow in the order of their recall.
-        fit: Whether a candidate's line tells by a digit how far in front it was recalled.
+        fit: Whether a candidate's line tells how far in front it was recalled.
         prompt_version: `prompts.VERSION` of the training.
     """
 

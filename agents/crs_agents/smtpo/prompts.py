@@ -24,14 +24,12 @@ from crs_gym.catalog import FACET_KINDS, Catalog
 from crs_gym.task import Message
 from crs_gym.transcript import one_line, render_message
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Rises with any change of what is read or written."""
 
 INSTRUCTION: Final = (
-    "Rank the films for the user. Each has its fit (9 to 0), number, facets, title. "
-    "Think, then answer with the numbers."
+    "Rank the films for the user. Each has its {fit}number, facets, title. Think, then answer with the numbers."
 )
-INSTRUCTION_WITHOUT_FIT: Final = INSTRUCTION.replace("fit (9 to 0), ", "")
 
 END_OF_LINE: Final = "\n"
 
@@ -44,8 +42,6 @@ MOST_ANSWERED: Final = 300
 MOST_GENRES: Final = 3
 """Genres that a candidate's line names; its decade stands in the year."""
 
-BEST_FIT: Final = 9
-
 NOTHING: Final = "nothing"
 """Stands for the facets of a candidate of which none is known; in what is written, for what is disliked or asked where
 nothing is."""
@@ -56,7 +52,7 @@ _FORBIDDEN: Final = str.maketrans({";": " ", ",": " ", "<": " ", ">": " "})
 
 def opening(messages: Sequence[Message], lines: Sequence[str], *, fit: bool = True) -> str:
     """The piece of turn 0: the instruction, the end of the dialogue, and candidates, whose fit is told or is not."""
-    instruction = INSTRUCTION if fit else INSTRUCTION_WITHOUT_FIT
+    instruction = INSTRUCTION.format(fit=f"fit ({max(len(lines) - 1, 0)} to 0), " if fit else "")
     return _piece([instruction, *dialogue_lines(messages, MOST_SAID), *lines])
 
 
@@ -92,7 +88,7 @@ def candidate_line(number: int, item: int, catalog: Catalog, fit: int | None, sp
         number: From 1.
         item: The candidate.
         catalog: Names it and its facets.
-        fit: From 0 to `BEST_FIT`, or `None` where it is not told.
+        fit: As `fit_of` has it, or `None` where it is not told.
         spoken_of: Facets for or against which something was said; directors and stars among them are named.
     """
     return f"{line_front(number, item, catalog, fit, spoken_of)}; {title_text(catalog.names[item])}"
@@ -131,8 +127,11 @@ def facet_text(name: str) -> str:
 
 
 def fit_of(place: int, n: int) -> int:
-    """The digit that stands for a place, from 0, in the order of recall among `n` candidates."""
-    return BEST_FIT - place * (BEST_FIT + 1) // n
+    """What stands for a place in the order of recall among `n` candidates: `n - 1` for the first, 0 for the last.
+
+    Each place has a fit of its own, so the order of recall can be kept by who reads it.
+    """
+    return n - 1 - place
 
 
 def _piece(lines: Sequence[str]) -> str:

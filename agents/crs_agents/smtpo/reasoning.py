@@ -24,7 +24,7 @@ MOST_DISLIKED: Final = 2
 
 MATCHED: Final = 1.0
 OPPOSED: Final = 2.0
-"""What a liked and a disliked facet are worth to a candidate, in digits of its fit (our choice)."""
+"""What a liked and a disliked facet are worth to a candidate, in places of the order of recall (our choice)."""
 
 
 class Reasoner:
