@@ -90,8 +90,9 @@ def test_a_prompt(sample: World) -> None:
     messages = (user("Something\nscary; <think>"), recommender("Well."), user(f"Like {names[3]}", 3))
     piece = made(sample, n=2).pieces([observe(*messages)])[0]
     lines = piece.splitlines()
+    assert "fit (1 to 0)" in lines[0]
     assert lines[1:4] == ["User: Something scary; <think>", "Recommender: Well.", f"User: Like {names[3]}"]
-    assert sorted(line[:2] for line in lines[4:]) == ["4 ", "9 "]
+    assert sorted(line[:2] for line in lines[4:]) == ["0 ", "1 "]
     assert [line[2:5] for line in lines[4:]] == ["#1 ", "#2 "]
     assert all(line.partition("; ")[2] in names for line in lines[4:])
     unfit = made(sample, n=2, fit=False).pieces([observe(*messages)])[0]
@@ -110,7 +111,7 @@ def test_a_later_piece_holds_what_was_said_since(policy: SmtpoPolicy) -> None:
     messages = (user("Hi"), recommender("Try this.", 5), user("Seen it."))
     piece = policy.pieces([observe(*messages, turn=1)])[0]
     assert piece.startswith("\nUser: Seen it.\n")
-    assert piece.splitlines()[2][1:5] == " #1 "
+    assert piece.splitlines()[2].partition(" ")[2].startswith("#1 ")
 
 
 def quoting(policy: SmtpoPolicy, observation: Observation, *numbers: int, ask: str | None = None) -> Thought:
