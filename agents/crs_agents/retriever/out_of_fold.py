@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -34,14 +33,10 @@ class OutOfFold:
     def __init__(self, saved: SavedRetriever, world: World, folds: int) -> None:
         self._folds = folds
         self._all = Retriever(saved, world)
-        self._without = [
-            Retriever(replace(saved, networks=saved.networks[fold::folds]), world, self._all.encoder)
-            for fold in range(folds)
-        ]
+        self._without = [self._all.with_networks(saved.networks[fold::folds]) for fold in range(folds)]
         self._dialogues = TrainDialogues(world)
         self._reader = FeedbackReader(world.catalog)
         self._ease = LeaveOneOut(world, EASE)
-        self._floor = self._all.ease_floor
 
     def __call__(self, observations: Sequence[Observation]) -> FloatArray:
         """`(n, n_items)` float32, as `Retriever.scores`."""
@@ -63,4 +58,4 @@ class OutOfFold:
         """`(n_items,)` EASE's signal without a dialogue."""
         assert dialogue is not None
         history = wanted_items(observation, self._reader)
-        return log_signal(self._ease.scores(history, dialogue), self._floor)
+        return log_signal(self._ease.scores(history, dialogue), self._all.ease_floor)

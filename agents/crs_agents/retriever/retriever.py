@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from crs_agents.retriever.contexts import MESSAGES, ContextReader
 from crs_agents.retriever.documents import item_documents
 from crs_agents.retriever.encodings import cached_encodings
 from crs_agents.retriever.ensemble import Ensemble
+from crs_agents.retriever.network import DualView
 from crs_agents.retriever.saved import SavedRetriever, load_retriever
 from crs_agents.retriever.signals import Signals
 from crs_agents.retriever.training import inputs_of
@@ -42,7 +44,6 @@ class Retriever:
     Attributes:
         catalog: The world's.
         both_views: Whether this is the catalogue of the training.
-        encoder: The sentence encoder.
         ease_floor: What EASE's scores are measured in; see `signals.log_signal`.
     """
 
@@ -50,18 +51,24 @@ class Retriever:
         self.catalog: Catalog = world.catalog
         self.both_views = world.catalog.fingerprint == saved.catalog_fingerprint
         self._saved = saved
-        self.encoder = encoder or SentenceEncoder(saved.encoder)
+        self._encoder = encoder or SentenceEncoder(saved.encoder)
         self._reader = ContextReader(world.catalog)
         self._signals = Signals(world)
         self.ease_floor = self._signals.floor
-        documents = saved.document(cached_encodings(self.encoder, item_documents(world.catalog)))
-        with torch.inference_mode():
-            self._ensemble = Ensemble(
-                saved.networks,
-                torch.from_numpy(documents),
-                torch.from_numpy(log_popularity(world.catalog)),
-                same_catalog=self.both_views,
-            )
+        documents = saved.document(cached_encodings(self._encoder, item_documents(world.catalog)))
+        self._documents = torch.from_numpy(documents)
+        self._ensemble = self._together(saved.networks)
+
+    def with_networks(self, networks: Sequence[DualView]) -> Retriever:
+        """The same retriever with some of its networks alone; all else is shared."""
+        other = copy(self)
+        other._ensemble = self._together(networks)
+        return other
+
+    @torch.inference_mode()
+    def _together(self, networks: Sequence[DualView]) -> Ensemble:
+        popularity = torch.from_numpy(log_popularity(self.catalog))
+        return Ensemble(networks, self._documents, popularity, same_catalog=self.both_views)
 
     @classmethod
     def load(cls, directory: Path | str, world: World) -> Retriever:
@@ -93,8 +100,8 @@ class Retriever:
 
     def _block(self, observations: Sequence[Observation], ease: FloatArray | None) -> FloatArray:
         contexts = self._reader(observations)
-        encodings = np.zeros((BLOCK * MESSAGES, self.encoder.width), np.float16)
-        encodings[: len(contexts.texts)] = self.encoder.remembered(contexts.texts)
+        encodings = np.zeros((BLOCK * MESSAGES, self._encoder.width), np.float16)
+        encodings[: len(contexts.texts)] = self._encoder.remembered(contexts.texts)
         texts = self._saved.text(encodings)
         filled_up = [*range(len(contexts)), *[0] * (BLOCK - len(contexts))]
         filled = contexts.rows(filled_up)
