@@ -154,6 +154,8 @@ class MultiTurnGRPOTrainer(GRPOTrainer):
         first = self.accelerator.process_index * len(self._played)
         mine = advantages[first : first + len(self._played)]
         output["advantages"] = self._by_token(mine, output["completion_ids"])
+        if self.beta == 0.0 and self.loss_type == "dapo":  # nothing pulls at tokens without an advantage
+            output["tool_mask"] = output["tool_mask"] * (output["advantages"] != 0.0)
         before = [entry["length/turn"] for entry in self.state.log_history if "length/turn" in entry]
         figures = figures_of(played, rewards, members, self._credit, self._gamma, before[0] if before else None)
         for name, value in figures.items():

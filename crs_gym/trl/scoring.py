@@ -59,13 +59,14 @@ def scores(
     """
     logs = torch.zeros(ids.shape, device=ids.device)
     entropies = torch.zeros_like(logs)
+    if not written.any():
+        written = written.clone()
+        written[0, attention[0].nonzero()[-1]] = True  # a pass takes part in the gradient, with a weight of 0
+    attention = attention * _needed(written)
     for rows in _alike(attention.sum(dim=1), size):
         there = attention[rows].any(dim=0).nonzero()[:, 0]
         columns = slice(int(there[0]), int(there[-1]) + 1)
         chosen = written[rows, columns]
-        if not chosen.any():
-            chosen = chosen.clone()
-            chosen[0, -1] = True  # the pass takes part in the gradient, with a weight of 0
         found, entropy = _scored(model, ids[rows, columns], attention[rows, columns], chosen, temperature)
         at_row, at_column = chosen.nonzero(as_tuple=True)
         place = (rows[at_row], at_column + columns.start)
@@ -73,9 +74,15 @@ def scores(
     return logs, entropies
 
 
+def _needed(written: torch.Tensor) -> torch.Tensor:
+    """`(batch, length)` bool: up to the last token that is scored in each row; nothing where there is none."""
+    return written.flip(1).cummax(dim=1).values.flip(1)
+
+
 def _alike(lengths: torch.Tensor, size: int) -> Iterator[torch.Tensor]:
-    """Numbers of rows, the shortest first, in parts of up to `size` whose lengths are alike."""
+    """Numbers of rows that are not empty, the shortest first, in parts of up to `size` whose lengths are alike."""
     order = torch.argsort(lengths, stable=True)
+    order = order[lengths[order] > 0]
     first, told = 0, lengths[order].tolist()
     for end in range(1, len(told) + 1):
         if end == len(told) or end - first == size or told[end] > ALIKE * told[first]:

@@ -113,6 +113,31 @@ def test_what_was_no_choice_is_not_learned(settings: GRPOSettings, tiny_base: Pa
     assert len(told) == sum(len(episode.trace.turns) for episode in trainer._played)
 
 
+def test_without_a_kl_what_has_no_advantage_is_not_computed_and_changes_nothing(
+    settings: GRPOSettings, tiny_base: Path
+) -> None:
+    chosen = replace(settings, beta=0.0, members=8, users=6)
+    trainer = made(chosen, tiny_base)
+    trainer.current_gradient_accumulation_steps = 1
+    output = trainer._generate_and_score_completions(batch(chosen))
+    pulled = output["advantages"] != 0.0
+    everything = torch.zeros_like(output["tool_mask"])
+    for row, episode in enumerate(trainer._played):
+        turns = episode.turn_of[episode.prompt_length :]
+        everything[row, : len(turns)] = torch.tensor([int(turn != READ) for turn in turns])
+    assert torch.equal(output["tool_mask"], everything * pulled)
+    idle = ~pulled.any(dim=1)
+    assert idle.any() and not idle.all()  # else nothing is shown
+
+    def gradient(mask: torch.Tensor) -> list[torch.Tensor]:
+        trainer.model.zero_grad()
+        trainer._compute_loss(trainer.model, {**output, "tool_mask": mask}).backward()
+        return [weight.grad.clone() for weight in trainer.model.parameters() if weight.grad is not None]
+
+    for ours, whole in zip(gradient(output["tool_mask"]), gradient(everything), strict=True):
+        torch.testing.assert_close(ours, whole)
+
+
 def test_what_the_writer_drew_has_the_trained_models_probability(settings: GRPOSettings, tiny_base: Path) -> None:
     """With an adapter that has learned something: the copy's weights are the trained ones, merged."""
     trainer = made(settings, tiny_base)
