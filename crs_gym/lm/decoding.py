@@ -147,7 +147,10 @@ class Decoder:
                 read = self.forward.prefill([slots[row] for row in unread], [new[row] for row in unread], wanted)
                 found |= {row: at[0] for row, at in zip(unread, read, strict=True)}
             seen = torch.stack([found[row] for row in going])
-            tokens = draw(_only(seen, [walks[row].options for row in going]), sampling, streams[going], choice).tolist()
+            allowed = _only(seen, [walks[row].options for row in going])
+            drawn = draw(allowed, sampling, streams[going], choice)
+            draws = [walks[row].draws for row in going]
+            tokens = np.where(draws, drawn, allowed.argmax(dim=-1).cpu().numpy()).tolist()
             told = self.scorer(seen, tokens, sampling.temperature) if self.scorer else [0.0] * len(going)
             for row, token, score in zip(going, tokens, told, strict=True):
                 new[row] = walks[row].take(token)

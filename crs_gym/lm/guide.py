@@ -11,6 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 
+class MostProbable(tuple[str, ...]):
+    """Pieces of which the most probable is written, even where texts are drawn: it is no choice, and not credited."""
+
+    __slots__ = ()
+
+
 class Guide(Protocol):
     """What may be written."""
 
@@ -19,6 +25,9 @@ class Guide(Protocol):
 
         Args:
             written: The pieces so far.
+
+        Returns:
+            The pieces; as `MostProbable` where none is to be drawn.
         """
         ...
 
@@ -32,8 +41,9 @@ class Walk:
 
     Attributes:
         tokens: All tokens so far.
-        chosen: For each of them whether there was a choice.
+        chosen: For each of them whether it was chosen: another one could have been drawn.
         options: The tokens of which the next must be one, at least two; none where the text is over.
+        draws: Whether that one is drawn; else it is the most probable.
     """
 
     def __init__(self, guide: Guide, encode: Callable[[str], Sequence[int]]) -> None:
@@ -45,6 +55,7 @@ class Walk:
         self.tokens: list[int] = []
         self.chosen: list[bool] = []
         self.options: list[int] = []
+        self.draws = True
         self._begin()
         self._force()
 
@@ -55,12 +66,14 @@ class Walk:
             The tokens that were added, the given one first.
         """
         before = len(self.tokens)
-        self._add(token, chosen=True)
+        self._add(token, chosen=self.draws)
         self._force()
         return self.tokens[before:]
 
     def _begin(self) -> None:
-        self._open = {piece: self._encode(piece) for piece in self._guide(self._pieces)}
+        pieces = self._guide(self._pieces)
+        self.draws = not isinstance(pieces, MostProbable)
+        self._open = {piece: self._encode(piece) for piece in pieces}
         self._depth = 0
 
     def _add(self, token: int, *, chosen: bool) -> None:

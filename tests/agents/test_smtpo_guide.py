@@ -14,6 +14,7 @@ from crs_agents.smtpo.preferences import PreferenceReader
 from crs_agents.smtpo.prompts import END_OF_LINE
 from crs_agents.smtpo.reasoning import Reasoner
 from crs_gym.agent import OracleObservation
+from crs_gym.lm.guide import MostProbable
 from crs_gym.questions import QUESTIONS
 from crs_gym.worlds import World
 
@@ -81,3 +82,19 @@ def test_a_policy_may_write_freely(sample: World, observations: list[OracleObser
     free = SmtpoPolicy(sample.catalog, scorer_of("ease", sample), PolicyOptions(base="", n=4, listed=2), guided=False)
     assert free.guides(observations) is None
     assert free.revision != made(sample, n=4, listed=2).revision
+
+
+def test_only_the_question_may_be_drawn(sample: World, observations: list[OracleObservation]) -> None:
+    options = PolicyOptions(base="", n=8, listed=3)
+    policy = SmtpoPolicy(sample.catalog, scorer_of("ease", sample), options, drawn="question")
+    everything = SmtpoPolicy(sample.catalog, scorer_of("ease", sample), options)
+    assert policy.revision != everything.revision
+    (guide,), (whole,) = policy.guides(observations[:1]) or [], everything.guides(observations[:1]) or []
+    written: list[str] = []
+    drawn = []
+    while pieces := guide(written):
+        assert list(pieces) == list(whole(written))
+        if not isinstance(pieces, MostProbable):
+            drawn.append(pieces)
+        written.append(pieces[0])
+    assert [len(pieces) for pieces in drawn] == [len(QUESTIONS) + 1]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crs_gym.lm.guide import Walk
+from crs_gym.lm.guide import MostProbable, Walk
 
 FORM = ("I saw ", ("a cat", "a cart", "the dog"), " run", (" far.", "."))
 
@@ -123,6 +123,26 @@ def test_a_text_is_cut_at_the_most_tokens_and_says_so(folder: Path) -> None:
     assert (len(cut.tokens), cut.finished) == (first, False)
     with pytest.raises(ValueError, match="as many guides"):
         model.generate_guided([Prompt(("the",))], Sampling(), [0], [])
+
+
+def test_what_is_not_drawn_is_the_most_probable_and_no_choice(folder: Path) -> None:
+    from crs_gym.lm import Generation, Prompt, Sampling
+    from crs_gym.lm.transformers_model import TransformersModel
+
+    def last_alone(written: Sequence[str]) -> Sequence[str]:
+        pieces = guide(written)
+        return pieces if len(written) == len(FORM) - 1 else MostProbable(pieces)
+
+    model = TransformersModel(folder, dtype=torch.float32, device="cpu")
+    n, prompt = 40, Prompt(("the cat\n",))
+    (best,) = model.generate_guided([prompt], Sampling(temperature=0.0), [0], [guide])
+    texts = model.generate_guided([prompt] * n, Sampling(temperature=5.0), list(range(n)), [last_alone] * n)
+    assert isinstance(best, Generation)
+    front = best.text.rpartition(" run")[0] + " run"
+    assert {text.text for text in texts if isinstance(text, Generation)} == {f"{front} far.", f"{front}."}
+    for text in texts:
+        assert isinstance(text, Generation)
+        assert sum(text.chosen) == 1
 
 
 def test_draws_among_what_is_allowed_have_the_models_odds(folder: Path) -> None:

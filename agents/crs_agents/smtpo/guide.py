@@ -9,7 +9,7 @@ candidate's line says, the verdict, the answer. So every text has its right form
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -19,10 +19,15 @@ from crs_agents.smtpo.preferences import Preference
 from crs_agents.smtpo.prompts import END_OF_LINE, NOTHING, facet_text, line_front
 from crs_agents.smtpo.reasoning import MOST_DISLIKED, MOST_LIKED
 from crs_gym.catalog import FACET_KINDS, Catalog
+from crs_gym.lm.guide import MostProbable
 from crs_gym.questions import QUESTIONS
+
+Drawn = Literal["all", "question"]
+"""What is drawn where texts are: every choice, or the question alone, and all others are the most probable."""
 
 _LIKES: Final = "<think>likes"
 _DISLIKES: Final = " dislikes"
+_ASK: Final = "; ask"
 
 
 class TurnGuide:
@@ -34,10 +39,18 @@ class TurnGuide:
         preference: What the dialogue speaks for and against.
         listed: How many candidates are thought about.
         fit: Whether their fit is told.
+        drawn: What is drawn.
     """
 
     def __init__(
-        self, catalog: Catalog, found: Candidates, preference: Preference, listed: int, *, fit: bool = True
+        self,
+        catalog: Catalog,
+        found: Candidates,
+        preference: Preference,
+        listed: int,
+        *,
+        fit: bool = True,
+        drawn: Drawn = "all",
     ) -> None:
         genres = np.flatnonzero(catalog.facet_kinds == FACET_KINDS.index("genre")).tolist()
         self._dislikes = _names(catalog, preference.dislikes)
@@ -49,9 +62,15 @@ class TurnGuide:
             for number, (item, own_fit) in enumerate(zip(found.items, found.fits, strict=True), 1)
         }
         self._listed = min(listed, len(self._matches))
+        self._drawn = drawn
 
     def __call__(self, written: Sequence[str]) -> Sequence[str]:
         """See `crs_gym.lm.guide.Guide`."""
+        pieces = self._pieces(written)
+        asks = bool(written) and written[-1].endswith(_ASK)
+        return pieces if asks or self._drawn == "all" else MostProbable(pieces)
+
+    def _pieces(self, written: Sequence[str]) -> list[str]:
         if not written:
             return [_LIKES]
         if _DISLIKES not in written:
@@ -64,7 +83,7 @@ class TurnGuide:
         if len(matches) < self._listed:
             return [piece for piece in self._matches if piece not in matches]
         numbers = [str(self._matches[piece]) for piece in matches] or [NONE]
-        verdict = f" best {numbers[0]}; ask"
+        verdict = f" best {numbers[0]}{_ASK}"
         if written[-1] == verdict:
             end = f"</think><answer>{', '.join(numbers)}</answer>{END_OF_LINE}"
             return [f" {kind}{end}" for kind in (*QUESTIONS, NOTHING)]

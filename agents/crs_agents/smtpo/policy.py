@@ -9,7 +9,7 @@ from crs_agents.ranking import Scorer
 from crs_agents.smtpo import prompts
 from crs_agents.smtpo.candidates import Candidates, Recall
 from crs_agents.smtpo.grammar import parse
-from crs_agents.smtpo.guide import TurnGuide
+from crs_agents.smtpo.guide import Drawn, TurnGuide
 from crs_agents.smtpo.options import PolicyOptions
 from crs_agents.smtpo.preferences import PreferenceReader
 from crs_agents.smtpo.truth import is_true
@@ -36,6 +36,7 @@ class SmtpoPolicy:
         sampling: How the model writes.
         salt: Another number gives other orders of the candidates.
         guided: Whether the model is held to the grammar (`guide.py`); else it writes freely, and is repaired.
+        drawn: What is drawn of a text that is held to it, where `sampling` draws at all.
 
     Attributes:
         revision: Changes with what is read, and with how it is written.
@@ -50,10 +51,13 @@ class SmtpoPolicy:
         sampling: Sampling = SAMPLING,
         salt: int = 0,
         guided: bool = True,
+        drawn: Drawn = "all",
     ) -> None:
         self.sampling = sampling
-        self.revision = f"smtpo-{prompts.VERSION}+{derived_key(repr(options), salt, guided):032x}"[:24]
+        how = (guided,) if drawn == "all" else (guided, drawn)
+        self.revision = f"smtpo-{prompts.VERSION}+{derived_key(repr(options), salt, *how):032x}"[:24]
         self._guided = guided
+        self._drawn = drawn
         self._listed = options.listed
         self.recall = Recall(catalog, score, options.n, salt)
         self._catalog = catalog
@@ -73,7 +77,9 @@ class SmtpoPolicy:
         if not self._guided:
             return None
         return [
-            TurnGuide(self._catalog, found, self._preferences(observation), self._listed, fit=self._fit)
+            TurnGuide(
+                self._catalog, found, self._preferences(observation), self._listed, fit=self._fit, drawn=self._drawn
+            )
             for observation, found in zip(observations, self.recall(observations), strict=True)
         ]
 

@@ -101,6 +101,9 @@ class Reinforcement:
     """The learning rate, reached after 5 updates and held."""
     temperature: float = 1.0
     """Divides the logits of what is written in rollouts."""
+    explore: Literal["all", "question"] = "all"
+    """What is drawn in rollouts, and learned: every choice, or the question alone, while all others are the most
+    probable: rewards tell more of what is asked where nothing else differs."""
     max_tokens: int = 160
     """The longest text of a turn."""
     iterations: int = 1
