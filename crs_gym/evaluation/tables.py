@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import wrap
@@ -137,10 +138,16 @@ def _table(results: Results, columns: Sequence[Column]) -> RichTable:
     for heading in (*(column.heading for column in columns), "n"):
         table.add_column(heading, justify="right", no_wrap=True)
     for agent in results.agents:
-        name = "\n".join(wrap(agent.name + (" †" if agent.adversary else ""), _NAME))
+        name = "\n".join(_name_lines(agent.name + (" †" if agent.adversary else "")))
         n = f"{agent.scored}" + (f"\n+{agent.errored}" if agent.errored else "")
         table.add_row(Text(name), *(Text(_cell(agent, column)) for column in columns), Text(n))
     return table
+
+
+def _name_lines(name: str) -> list[str]:
+    """A name in lines, broken behind a colon, comma, slash or hyphen where one is at hand: so paths can be read."""
+    lines = wrap(re.sub("(?<=[:,/])", " ", name), _NAME)
+    return [re.sub("(?<=[:,/]) ", "", line) for line in lines]
 
 
 def _cell(agent: AgentResults, column: Column) -> str:

@@ -70,6 +70,16 @@ def test_no_figure_is_cut_or_left_out(results: Results, width: int) -> None:
     assert text[text.index("Shares") :].split() == wide[wide.index("Shares") :].split()
 
 
+def test_a_path_is_broken_where_it_can_be_read(results: Results) -> None:
+    first, *others = results.agents
+    first = msgspec.structs.replace(first, name="dual-view:runs/o0/retriever")
+    renamed = msgspec.structs.replace(results, agents=[first, *others])
+    text = rendered(renamed)
+    words = [word for line in text.splitlines() for word in line[:12].split()]
+    place = words.index("dual-view:")
+    assert words[place : place + 3] == ["dual-view:", "runs/o0/", "retriever"]
+
+
 def test_a_terminal_narrower_than_a_column_breaks_lines_and_cuts_nothing(results: Results) -> None:
     assert figures(rendered(results, 10)) >= figures(rendered(results, 300)) - {"0"}
 
