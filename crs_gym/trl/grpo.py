@@ -154,8 +154,6 @@ class MultiTurnGRPOTrainer(GRPOTrainer):
         first = self.accelerator.process_index * len(self._played)
         mine = advantages[first : first + len(self._played)]
         output["advantages"] = self._by_token(mine, output["completion_ids"])
-        if self.beta == 0.0 and self.loss_type == "dapo":  # nothing pulls at tokens without an advantage
-            output["tool_mask"] = output["tool_mask"] * (output["advantages"] != 0.0)
         before = [entry["length/turn"] for entry in self.state.log_history if "length/turn" in entry]
         figures = figures_of(played, rewards, members, self._credit, self._gamma, before[0] if before else None)
         for name, value in figures.items():
@@ -214,7 +212,14 @@ class MultiTurnGRPOTrainer(GRPOTrainer):
             )
         return logs[:, -logits_to_keep:], entropies[:, -logits_to_keep:] if compute_entropy else None, None
 
+    def _pulled(self, inputs: Batch) -> Batch:
+        """Without the tokens at which nothing pulls: those without an advantage, where there is no KL."""
+        if self.beta != 0.0 or self.loss_type != "dapo":
+            return inputs
+        return {**inputs, "tool_mask": inputs["tool_mask"] * (inputs["advantages"] != 0.0)}
+
     def _compute_loss(self, model: Any, inputs: Batch) -> torch.Tensor:
+        inputs = self._pulled(inputs)
         self._written = inputs["completion_mask"] * inputs["tool_mask"]
         try:
             return cast("torch.Tensor", super()._compute_loss(model, inputs))  # type: ignore[no-untyped-call]

@@ -114,7 +114,7 @@ def test_what_was_no_choice_is_not_learned(settings: GRPOSettings, tiny_base: Pa
 
 
 def test_without_a_kl_what_has_no_advantage_is_not_computed_and_changes_nothing(
-    settings: GRPOSettings, tiny_base: Path
+    settings: GRPOSettings, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = replace(settings, beta=0.0, members=8, users=6)
     trainer = made(chosen, tiny_base)
@@ -125,17 +125,20 @@ def test_without_a_kl_what_has_no_advantage_is_not_computed_and_changes_nothing(
     for row, episode in enumerate(trainer._played):
         turns = episode.turn_of[episode.prompt_length :]
         everything[row, : len(turns)] = torch.tensor([int(turn != READ) for turn in turns])
-    assert torch.equal(output["tool_mask"], everything * pulled)
+    assert torch.equal(output["tool_mask"] * output["completion_mask"], everything)
+    assert torch.equal(trainer._pulled(output)["tool_mask"] * output["completion_mask"], everything * pulled)
     idle = ~pulled.any(dim=1)
     assert idle.any()
     assert not idle.all()
 
-    def gradient(mask: torch.Tensor) -> list[torch.Tensor]:
+    def gradient() -> list[torch.Tensor]:
         trainer.model.zero_grad()
-        trainer._compute_loss(trainer.model, {**output, "tool_mask": mask}).backward()
+        trainer._compute_loss(trainer.model, output).backward()
         return [weight.grad.clone() for weight in trainer.model.parameters() if weight.grad is not None]
 
-    for ours, whole in zip(gradient(output["tool_mask"]), gradient(everything), strict=True):
+    ours_alone = gradient()
+    monkeypatch.setattr(trainer, "_pulled", lambda inputs: inputs)
+    for ours, whole in zip(ours_alone, gradient(), strict=True):
         torch.testing.assert_close(ours, whole)
 
 
