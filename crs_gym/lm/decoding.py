@@ -148,9 +148,9 @@ class Decoder:
                 found |= {row: at[0] for row, at in zip(unread, read, strict=True)}
             seen = torch.stack([found[row] for row in going])
             allowed = _only(seen, [walks[row].options for row in going])
-            drawn = draw(allowed, sampling, streams[going], choice)
-            draws = [walks[row].draws for row in going]
-            tokens = np.where(draws, drawn, allowed.argmax(dim=-1).cpu().numpy()).tolist()
+            tokens = draw(allowed, sampling, streams[going], choice).tolist()
+            for place in [place for place, row in enumerate(going) if not walks[row].draws]:
+                tokens[place] = int(allowed[place].argmax())
             told = self.scorer(seen, tokens, sampling.temperature) if self.scorer else [0.0] * len(going)
             for row, token, score in zip(going, tokens, told, strict=True):
                 new[row] = walks[row].take(token)

@@ -86,7 +86,7 @@ def test_a_policy_may_write_freely(sample: World, observations: list[OracleObser
 
 def test_only_the_question_may_be_drawn(sample: World, observations: list[OracleObservation]) -> None:
     options = PolicyOptions(base="", n=8, listed=3)
-    policy = SmtpoPolicy(sample.catalog, scorer_of("ease", sample), options, drawn="question")
+    policy = SmtpoPolicy(sample.catalog, scorer_of("ease", sample), options, explore="question")
     everything = SmtpoPolicy(sample.catalog, scorer_of("ease", sample), options)
     assert policy.revision != everything.revision
     (guide,), (whole,) = policy.guides(observations[:1]) or [], everything.guides(observations[:1]) or []

@@ -35,7 +35,7 @@ def train(settings: SmtpoTraining) -> None:
 
     def policy(world: World) -> SmtpoPolicy:
         score = held_out_scorer(candidates_of(options, before), world)
-        return SmtpoPolicy(world.catalog, score, options, sampling=sampling, drawn=own.explore)
+        return SmtpoPolicy(world.catalog, score, options, sampling=sampling, explore=own.explore)
 
     whole = options.base == OWN_WEIGHTS
     train_by_grpo(

@@ -9,21 +9,19 @@ candidate's line says, the verdict, the answer. So every text has its right form
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
 from crs_agents.smtpo.candidates import Candidates
 from crs_agents.smtpo.grammar import ANYTHING, NONE
+from crs_agents.smtpo.options import Explore
 from crs_agents.smtpo.preferences import Preference
 from crs_agents.smtpo.prompts import END_OF_LINE, NOTHING, facet_text, line_front
 from crs_agents.smtpo.reasoning import MOST_DISLIKED, MOST_LIKED
 from crs_gym.catalog import FACET_KINDS, Catalog
 from crs_gym.lm.guide import MostProbable
 from crs_gym.questions import QUESTIONS
-
-Drawn = Literal["all", "question"]
-"""What is drawn where texts are: every choice, or the question alone, and all others are the most probable."""
 
 _LIKES: Final = "<think>likes"
 _DISLIKES: Final = " dislikes"
@@ -39,7 +37,7 @@ class TurnGuide:
         preference: What the dialogue speaks for and against.
         listed: How many candidates are thought about.
         fit: Whether their fit is told.
-        drawn: What is drawn.
+        explore: What is drawn.
     """
 
     def __init__(
@@ -50,7 +48,7 @@ class TurnGuide:
         listed: int,
         *,
         fit: bool = True,
-        drawn: Drawn = "all",
+        explore: Explore = "all",
     ) -> None:
         genres = np.flatnonzero(catalog.facet_kinds == FACET_KINDS.index("genre")).tolist()
         self._dislikes = _names(catalog, preference.dislikes)
@@ -62,13 +60,13 @@ class TurnGuide:
             for number, (item, own_fit) in enumerate(zip(found.items, found.fits, strict=True), 1)
         }
         self._listed = min(listed, len(self._matches))
-        self._drawn = drawn
+        self._explore = explore
 
     def __call__(self, written: Sequence[str]) -> Sequence[str]:
         """See `crs_gym.lm.guide.Guide`."""
         pieces = self._pieces(written)
         asks = bool(written) and written[-1].endswith(_ASK)
-        return pieces if asks or self._drawn == "all" else MostProbable(pieces)
+        return pieces if asks or self._explore == "all" else MostProbable(pieces)
 
     def _pieces(self, written: Sequence[str]) -> list[str]:
         if not written:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -21,6 +21,10 @@ OWN_WEIGHTS: Final = ""
 
 MOST_CANDIDATES: Final = 99
 """Numbers of candidates have two digits at most (our choice: a candidate costs some 25 tokens)."""
+
+
+Explore = Literal["all", "question"]
+"""What is drawn where texts are: every choice, or the question alone, while all others are the most probable."""
 
 
 class PolicyOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

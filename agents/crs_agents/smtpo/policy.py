@@ -9,8 +9,8 @@ from crs_agents.ranking import Scorer
 from crs_agents.smtpo import prompts
 from crs_agents.smtpo.candidates import Candidates, Recall
 from crs_agents.smtpo.grammar import parse
-from crs_agents.smtpo.guide import Drawn, TurnGuide
-from crs_agents.smtpo.options import PolicyOptions
+from crs_agents.smtpo.guide import TurnGuide
+from crs_agents.smtpo.options import Explore, PolicyOptions
 from crs_agents.smtpo.preferences import PreferenceReader
 from crs_agents.smtpo.truth import is_true
 from crs_agents.smtpo.wording import utterance
@@ -36,7 +36,7 @@ class SmtpoPolicy:
         sampling: How the model writes.
         salt: Another number gives other orders of the candidates.
         guided: Whether the model is held to the grammar (`guide.py`); else it writes freely, and is repaired.
-        drawn: What is drawn of a text that is held to it, where `sampling` draws at all.
+        explore: What is drawn of a text that is held to it, where `sampling` draws at all.
 
     Attributes:
         revision: Changes with what is read, and with how it is written.
@@ -51,13 +51,13 @@ class SmtpoPolicy:
         sampling: Sampling = SAMPLING,
         salt: int = 0,
         guided: bool = True,
-        drawn: Drawn = "all",
+        explore: Explore = "all",
     ) -> None:
         self.sampling = sampling
-        how = (guided,) if drawn == "all" else (guided, drawn)
+        how = (guided,) if explore == "all" else (guided, explore)
         self.revision = f"smtpo-{prompts.VERSION}+{derived_key(repr(options), salt, *how):032x}"[:24]
         self._guided = guided
-        self._drawn = drawn
+        self._explore = explore
         self._listed = options.listed
         self.recall = Recall(catalog, score, options.n, salt)
         self._catalog = catalog
@@ -78,7 +78,7 @@ class SmtpoPolicy:
             return None
         return [
             TurnGuide(
-                self._catalog, found, self._preferences(observation), self._listed, fit=self._fit, drawn=self._drawn
+                self._catalog, found, self._preferences(observation), self._listed, fit=self._fit, explore=self._explore
             )
             for observation, found in zip(observations, self.recall(observations), strict=True)
         ]

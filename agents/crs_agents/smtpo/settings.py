@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 
 import tyro
 
+from crs_agents.smtpo.options import Explore
 from crs_gym.config import DEFAULT_REWARD
 from crs_gym.errors import TrainingError
 
@@ -101,7 +102,7 @@ class Reinforcement:
     """The learning rate, reached after 5 updates and held."""
     temperature: float = 1.0
     """Divides the logits of what is written in rollouts."""
-    explore: Literal["all", "question"] = "all"
+    explore: Explore = "all"
     """What is drawn in rollouts, and learned: every choice, or the question alone, while all others are the most
     probable: rewards tell more of what is asked where nothing else differs."""
     max_tokens: int = 160
