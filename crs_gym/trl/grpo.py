@@ -28,10 +28,11 @@ Departures from SMTPO (arXiv 2604.03671)
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
@@ -54,6 +55,9 @@ from crs_gym.trl.scoring import has_plain_head, scores
 from crs_gym.trl.watching import figures_of
 
 Batch = dict[str, torch.Tensor | Any]
+
+_OF_TOKENS: Final = {"entropy", "kl", "clip_ratio/low_mean", "clip_ratio/high_mean", "clip_ratio/region_mean"}
+"""Figures of trl that are means over the tokens that are learned from."""
 
 
 def environment_return(
@@ -220,11 +224,16 @@ class MultiTurnGRPOTrainer(GRPOTrainer):
 
     def _compute_loss(self, model: Any, inputs: Batch) -> torch.Tensor:
         inputs = self._pulled(inputs)
-        self._written = inputs["completion_mask"] * inputs["tool_mask"]
+        self._written = written = inputs["completion_mask"] * inputs["tool_mask"]
         try:
-            return cast("torch.Tensor", super()._compute_loss(model, inputs))  # type: ignore[no-untyped-call]
+            loss = cast("torch.Tensor", super()._compute_loss(model, inputs))  # type: ignore[no-untyped-call]
         finally:
             self._written = None
+        if not self.accelerator.reduce(written.sum()).item():
+            figures = self._metrics[self._mode]
+            for name in figures.keys() & _OF_TOKENS:  # trl says 0 where there are none, and leaves nan out of its means
+                figures[name][-1] = math.nan
+        return loss
 
 
 def reward_table(played: Sequence[WrittenEpisode], turns: int) -> np.ndarray:

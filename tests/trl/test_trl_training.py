@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -140,6 +141,17 @@ def test_without_a_kl_what_has_no_advantage_is_not_computed_and_changes_nothing(
     monkeypatch.setattr(trainer, "_pulled", lambda inputs: inputs)
     for ours, whole in zip(ours_alone, gradient(), strict=True):
         torch.testing.assert_close(ours, whole)
+
+
+def test_a_part_with_nothing_to_learn_is_in_no_mean_of_tokens(settings: GRPOSettings, tiny_base: Path) -> None:
+    trainer = made(replace(settings, beta=0.0), tiny_base)
+    trainer.current_gradient_accumulation_steps = 1
+    output = trainer._generate_and_score_completions(batch(settings))
+    trainer._compute_loss(trainer.model, {**output, "advantages": torch.ones_like(output["advantages"])})
+    trainer._compute_loss(trainer.model, {**output, "advantages": torch.zeros_like(output["advantages"])})
+    learned, idle = trainer._metrics["train"]["entropy"]
+    assert learned > 0.0
+    assert math.isnan(idle)
 
 
 def test_what_the_writer_drew_has_the_trained_models_probability(settings: GRPOSettings, tiny_base: Path) -> None:
