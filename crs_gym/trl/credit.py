@@ -8,7 +8,7 @@ import numpy as np
 
 from crs_gym.numeric import DoubleArray
 
-Credit = Literal["turn", "episode"]
+Credit = Literal["turn", "next", "episode"]
 Scale = Literal["group", "batch", "none"]
 
 SMALL: Final = 1e-4
@@ -41,8 +41,10 @@ def turn_advantages(rewards: DoubleArray, members: int, credit: Credit, gamma: f
     """The advantage of what was written at each turn, among the members of a group.
 
     With `credit="turn"` a turn's reward-to-go is compared with that of the other members at the same turn; who has
-    ended before is not among them, so a turn that only one member has reached has an advantage of 0. With
-    `credit="episode"` all turns share the advantage of the first one's reward-to-go.
+    ended before is not among them, so a turn that only one member has reached has an advantage of 0. `credit="next"`
+    compares what lies behind the turn, 0 behind the last one: for what has no part in its own turn's reward, as a
+    question, which was asked once the slate was chosen. With `credit="episode"` all turns share the advantage of the
+    first one's reward-to-go.
 
     Args:
         rewards: As in `rewards_to_go`; the members of a group stand one behind the other.
@@ -56,7 +58,7 @@ def turn_advantages(rewards: DoubleArray, members: int, credit: Credit, gamma: f
         `(episodes, turns)`; 0 where there is no turn, or it is not scored.
     """
     to_go = rewards_to_go(rewards, gamma)
-    compared = to_go if credit == "turn" else to_go[:, :1]
+    compared = _behind(to_go, gamma) if credit == "next" else to_go if credit == "turn" else to_go[:, :1]
     groups = compared.reshape(-1, members, compared.shape[1])  # (groups, members, turns)
     advantages = groups - _mean(groups, 1)
     advantages[np.abs(advantages) < ROUNDING] = 0.0
@@ -75,6 +77,13 @@ def without_spread(rewards: DoubleArray, members: int, credit: Credit, gamma: fl
     if not scored.any():
         return None
     return float(np.isclose(advantages[scored], 0.0, atol=1e-8).all(axis=1).mean())
+
+
+def _behind(to_go: DoubleArray, gamma: float) -> DoubleArray:
+    """`(episodes, turns)` what the turns behind each have earned; nan where there is no turn."""
+    later = np.zeros_like(to_go)
+    later[:, :-1] = gamma * np.nan_to_num(to_go[:, 1:])
+    return np.where(np.isnan(to_go), np.nan, later)
 
 
 def _mean(values: DoubleArray, axis: int) -> DoubleArray:

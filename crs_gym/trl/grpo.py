@@ -4,7 +4,8 @@ Departures from GRPO (Shao et al. 2024, arXiv 2402.03300)
 - A completion is a whole dialogue: what the model read between its turns (the user's words, candidates) is part of the
   sequence and masked out of the loss, the KL and the entropy.
 - Credit by turn: a token's advantage is its turn's reward-to-go with a discount, less the mean of its group at the same
-  turn, divided by the group's standard deviation there. `credit="episode"` is GRPO's own: one advantage a sequence.
+  turn, divided by the group's standard deviation there. `credit="next"` leaves the turn's own reward out, for a choice
+  that has no part in it. `credit="episode"` is GRPO's own: one advantage a sequence.
 - The members of a group meet the same user, who draws the same noise; only the model's own sampling differs.
 - Where a policy's texts have a form that its model is held to (`crs_gym.lm.guide`), only tokens that were a choice are
   in the loss, with their probability among all tokens, not among those that the form allows.

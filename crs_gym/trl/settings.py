@@ -29,7 +29,8 @@ class GRPOSettings:
     members: int = 8
     """Episodes with each of them: the group that is compared. At least 2."""
     credit: Credit = "turn"
-    """turn: what is written at a turn is credited with the rewards from there on; episode: with all of them."""
+    """turn: what is written at a turn is credited with the rewards from there on; next: with those behind it, which is
+    exact where questions alone are learned; episode: with all of them."""
     gamma: float = 1.0
     """The discount of rewards a turn, from 0 to 1."""
     scale: Scale = "group"

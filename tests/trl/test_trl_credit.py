@@ -36,6 +36,22 @@ def test_credit_by_turn_by_hand() -> None:
     np.testing.assert_allclose(turn_advantages(REWARDS, 3, "turn", 0.5, "group"), wanted / (spread + SMALL), rtol=1e-12)
 
 
+def test_credit_for_what_comes_next_by_hand() -> None:
+    """Behind turn 0 there are 0.5 * 4 = 2 and 0.5 * 0 = 0; behind turn 1 there are 0.5 * 4 = 2, and nothing."""
+    found = turn_advantages(REWARDS, 3, "next", 0.5, "none")
+    wanted = np.zeros((6, 3))
+    wanted[0, :2], wanted[1, :2] = 1.0, -1.0
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_turns_own_reward_is_no_credit_for_what_comes_next() -> None:
+    rewards = REWARDS.copy()
+    rewards[:, 0] = np.where(np.isnan(rewards[:, 0]), NAN, np.arange(6.0))
+    found = turn_advantages(rewards, 3, "next", 0.9, "none")
+    np.testing.assert_array_equal(found, turn_advantages(REWARDS, 3, "next", 0.9, "none"))
+    assert not found[:, -1].any()
+
+
 def test_credit_by_episode_by_hand() -> None:
     """Undiscounted sums 7 and 3, mean 5, standard deviation sqrt(8): each turn that there was has the same."""
     found = turn_advantages(REWARDS, 3, "episode", 1.0, "group")
