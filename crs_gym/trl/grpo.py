@@ -47,6 +47,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 
 from trl.trainer.grpo_trainer import GRPOTrainer
+from trl.trainer.utils import split_tensor_dict
 
 from crs_gym.errors import TrainingError
 from crs_gym.trl.credit import Credit, Scale, turn_advantages
@@ -79,6 +80,8 @@ class MultiTurnGRPOTrainer(GRPOTrainer):
         seed: Keys the model's sampling.
         settings: Of `GRPOTrainer`: `model`, `args`, `train_dataset` with a column `prompt` (see `EpisodePrompt`), …
     """
+
+    _buffered_inputs: Any
 
     def __init__(self, rollouts: Rollouts, *, credit: Credit, gamma: float, seed: int, **settings: Any) -> None:
         self._rollouts = rollouts
@@ -142,6 +145,15 @@ class MultiTurnGRPOTrainer(GRPOTrainer):
         rows["episode_return"] = [episode.trace.total_return for episode in played]
         rows["turn_rewards"] = [[turn.reward_terms for turn in episode.trace.turns] for episode in played]
         return rows
+
+    def _prepare_inputs(self, generation_batch: Any) -> Batch:
+        """As trl's, but not shuffled: members of a group, who read much of the same, are computed together."""
+        if self._mode == "eval":
+            return cast("Batch", super()._prepare_inputs(generation_batch))
+        parts: int = cast("Any", self.args).steps_per_generation
+        if self._step % (parts * self.num_iterations) == 0 or self._buffered_inputs is None:
+            self._buffered_inputs = split_tensor_dict(self._generate_and_score_completions(generation_batch), parts)
+        return cast("Batch", self._buffered_inputs[self._step % parts])
 
     # ---------------------------------------------------------------- credit
 

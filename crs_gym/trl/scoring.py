@@ -2,7 +2,8 @@
 
 A dialogue policy writes a small part of a sequence; the rest it reads. trl computes the head, which is much of the work
 for a small model with a large vocabulary, at every place, or (with Triton) at every place of the completion; here it
-runs at those that were written. Rows of similar length are computed together, without columns that are padding in all.
+runs at those that were written. Rows of similar length are computed together, without columns that are padding in all,
+and a row that goes on as another one does is read off that: members of a group often do what another one did.
 """
 
 from __future__ import annotations
@@ -62,21 +63,49 @@ def scores(
     if not written.any():
         written = written.clone()
         written[0, attention[0].nonzero()[-1]] = True  # a pass takes part in the gradient, with a weight of 0
-    attention = attention * _needed(written)
+    attention = attention * _read(written)
+    hosts = _hosts(ids, attention.bool())
+    attention = attention * (hosts == torch.arange(len(hosts), device=ids.device))[:, None]
+    row, column = written.nonzero(as_tuple=True)
+    head = getattr(model, "module", model).get_output_embeddings()
     for rows in _alike(attention.sum(dim=1), size):
         there = attention[rows].any(dim=0).nonzero()[:, 0]
-        columns = slice(int(there[0]), int(there[-1]) + 1)
-        chosen = written[rows, columns]
-        found, entropy = _scored(model, ids[rows, columns], attention[rows, columns], chosen, temperature)
-        at_row, at_column = chosen.nonzero(as_tuple=True)
-        place = (rows[at_row], at_column + columns.start)
+        first, end = int(there[0]), int(there[-1]) + 1
+        hidden = _hidden(model, head, ids[rows, first:end], attention[rows, first:end])
+        of, own = (hosts[row][:, None] == rows).nonzero(as_tuple=True)  # tokens that are read off these rows
+        place = (row[of], column[of])
+        found, entropy, *_ = ChunkedLogProbFunction.apply(  # type: ignore[no-untyped-call]
+            hidden[own, column[of] - 1 - first],  # a token is read from the place before it
+            head.weight,
+            head.bias,
+            ids[place],
+            temperature,
+            VOCABULARY,
+            None,
+            1.0,
+            ("entropy",),
+        )
         logs, entropies = logs.index_put(place, found), entropies.index_put(place, entropy)
     return logs, entropies
 
 
-def _needed(written: torch.Tensor) -> torch.Tensor:
-    """`(batch, length)` bool: up to the last token that is scored in each row; nothing where there is none."""
-    return written.flip(1).cummax(dim=1).values.flip(1)
+def _read(written: torch.Tensor) -> torch.Tensor:
+    """`(batch, length)` bool: up to the place from which a row's last token is scored; nothing where none is."""
+    return functional.pad(written[:, 1:], (0, 1)).flip(1).cummax(dim=1).values.flip(1)
+
+
+def _hosts(ids: torch.Tensor, read: torch.Tensor) -> torch.Tensor:
+    """`(batch,)` for each row the longest one that reads the same wherever the row itself reads.
+
+    Args:
+        ids: `(batch, length)` tokens.
+        read: `(batch, length)` bool: which of them each row reads.
+    """
+    hosts = torch.arange(len(ids), device=ids.device)
+    for row in torch.argsort(read.sum(dim=1), stable=True):  # the longest one comes last, and has the last word
+        within = (~read | (read[row] & (ids == ids[row]))).all(dim=1)
+        hosts[within] = row
+    return hosts
 
 
 def _alike(lengths: torch.Tensor, size: int) -> Iterator[torch.Tensor]:
@@ -90,19 +119,11 @@ def _alike(lengths: torch.Tensor, size: int) -> Iterator[torch.Tensor]:
             first = end
 
 
-def _scored(
-    model: Any, ids: torch.Tensor, attention: torch.Tensor, written: torch.Tensor, temperature: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """`(n,)` log-probabilities and entropies of the `n` tokens that were written, row by row."""
-    head = getattr(model, "module", model).get_output_embeddings()
+def _hidden(model: Any, head: torch.nn.Module, ids: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
+    """`(rows, length, width)` what goes into the head."""
     with _before(head) as seen:
         model(input_ids=ids, attention_mask=attention, use_cache=False)
-    hidden = seen[0]  # (batch, length, width)
-    behind = functional.pad(written[:, 1:], (0, 1))  # a token is read from the place before it
-    found, entropy, *_ = ChunkedLogProbFunction.apply(  # type: ignore[no-untyped-call]
-        hidden[behind], head.weight, head.bias, ids[written], temperature, VOCABULARY, None, 1.0, ("entropy",)
-    )
-    return found, entropy
+    return seen[0]
 
 
 @contextmanager

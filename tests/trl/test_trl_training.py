@@ -25,11 +25,14 @@ from crs_gym.worlds.world import World
 torch = pytest.importorskip("torch", reason='needs pip install "crs-gym[llm]"')
 pytest.importorskip("trl", reason='needs pip install "crs-gym[llm]"')
 
+from transformers import AutoModelForCausalLM  # noqa: E402
+
 from crs_gym.trainer import whole_checkpoints  # noqa: E402
 from crs_gym.trl.credit import turn_advantages  # noqa: E402
 from crs_gym.trl.grpo import MultiTurnGRPOTrainer, reward_table  # noqa: E402
 from crs_gym.trl.prompts import episode_prompts  # noqa: E402
 from crs_gym.trl.rollouts import READ  # noqa: E402
+from crs_gym.trl.scoring import scores  # noqa: E402
 from crs_gym.trl.training import episodes_a_process, prepared, train  # noqa: E402
 
 LEARNABLE = {"format": 0.5, "preference": 1.0}
@@ -141,6 +144,22 @@ def test_without_a_kl_what_has_no_advantage_is_not_computed_and_changes_nothing(
     monkeypatch.setattr(trainer, "_pulled", lambda inputs: inputs)
     for ours, whole in zip(ours_alone, gradient(), strict=True):
         torch.testing.assert_close(ours, whole)
+
+
+def test_what_several_rows_read_is_computed_once(tiny_base: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(tiny_base, dtype=torch.float32)
+    ids = torch.tensor([[0, 5, 6, 7, 8, 9], [0, 5, 6, 7, 3, 0], [4, 5, 6, 7, 8, 0], [0, 5, 6, 7, 8, 9]])
+    attention = torch.tensor([[0, 1, 1, 1, 1, 1], [0, 1, 1, 1, 1, 0], [1, 1, 1, 1, 1, 0], [0, 1, 1, 1, 1, 1]])
+    written = torch.tensor([[0, 0, 1, 0, 1, 0], [0, 0, 0, 0, 1, 0], [0, 0, 0, 0, 1, 0], [0, 0, 0, 0, 1, 1]]).bool()
+    read: list[torch.Size] = []
+    model.register_forward_pre_hook(lambda _, __, given: read.append(given["input_ids"].shape), with_kwargs=True)
+    logs, entropies = scores(model, ids, attention, written, 1.0, 4)
+    assert sum(shape[0] for shape in read) == 2  # rows 0 and 1 go on as row 3 does; row 2 began with another token
+    for row in range(4):
+        alone = scores(model, ids[row : row + 1], attention[row : row + 1], written[row : row + 1], 1.0, 1)
+        torch.testing.assert_close((logs[row], entropies[row]), (alone[0][0], alone[1][0]))
+    assert logs[written].lt(0.0).all()
+    assert not logs[~written].any()
 
 
 def test_a_part_with_nothing_to_learn_is_in_no_mean_of_tokens(settings: GRPOSettings, tiny_base: Path) -> None:

@@ -6,10 +6,10 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from crs_agents.smtpo.candidates import scorer_of
-from crs_agents.smtpo.options import FILE, OWN_RETRIEVER, OWN_WEIGHTS, PolicyOptions, read_options
+from crs_agents.smtpo.options import FILE, OWN_RETRIEVER, OWN_WEIGHTS, Explore, PolicyOptions, read_options
 from crs_agents.smtpo.policy import SAMPLING, SmtpoPolicy
 from crs_gym.agent import Observation
 from crs_gym.errors import LanguageModelError, WeightsError
@@ -38,6 +38,8 @@ class PlayOptions:
 
     temperature: float = 0.0
     """Divides the logits; 0 writes the most probable text."""
+    explore: Explore = "all"
+    """What is drawn at a temperature above 0: every choice, or the question alone, as `--grpo.explore` was."""
     max_tokens: int = SAMPLING.max_tokens
     """The longest text."""
     base: str = ""
@@ -178,6 +180,7 @@ def load_agent_from(directory: Path, world: World, playing: PlayOptions) -> Smtp
         options,
         sampling=sampling,
         guided=playing.guided,
+        explore=playing.explore,
     )
     model = load_language_model(base, adapter=adapter)
     return SmtpoAgent(policy, model)
@@ -216,6 +219,8 @@ def play_options(text: str) -> PlayOptions:
         default = known[name].default
         if isinstance(default, str):
             given[name] = str(value)
+            if name == "explore" and value not in get_args(Explore):
+                raise ValueError(f"smtpo: explore={value!r}: known: {', '.join(get_args(Explore))}")
         elif isinstance(default, bool):
             if not isinstance(value, bool):
                 raise ValueError(f"smtpo: {name}={value!r} must be true or false")
