@@ -86,6 +86,12 @@ class Slot:
         """Forget what stands behind the first `length` tokens."""
         del self.tokens[length:]
 
+    def become(self, other: Slot) -> None:
+        """Hold what another slot holds, in a buffer of its own."""
+        if other is not self:
+            self.tokens = list(other.tokens)
+            self.kept = None if other.kept is None else other.kept.clone()
+
     def with_room(self, tokens: int, shape: KeyShape) -> torch.Tensor:
         """`kept`, grown where it has no room for so many more tokens."""
         end = len(self.tokens) + tokens

@@ -112,7 +112,7 @@ class TransformersModel:
             first = [self._encode(word)[0] for word in words]
             if len(set(first)) < len(first):
                 raise ValueError(f"the words {words} cannot be told from each other by their first tokens")
-            logits, errors = self._computed(prompts, slots, reads=True)
+            logits, errors, _ = self._computed(prompts, slots, reads=True)
         answers: list[DoubleArray | LanguageModelError] = []
         for found, error in zip(logits, errors, strict=True):
             if error is not None:
@@ -152,7 +152,7 @@ class TransformersModel:
         def write(rows: Sequence[int], mine: Sequence[Slot], logits: torch.Tensor) -> list[Written]:
             return self._decoder.write(mine, logits, sampling, [keys[row] for row in rows], self._ends(sampling))
 
-        return self._written(prompts, sampling, keys, slots, write)
+        return self._written(prompts, sampling, keys, slots, write, alike=keys)
 
     def generate_guided(
         self,
@@ -171,7 +171,7 @@ class TransformersModel:
             walks = [Walk(guides[row], self._encode) for row in rows]
             return self._decoder.write_guided(mine, logits, sampling, [keys[row] for row in rows], walks)
 
-        return self._written(prompts, sampling, keys, slots, write)
+        return self._written(prompts, sampling, keys, slots, write, alike=range(len(prompts)))
 
     def _written(
         self,
@@ -180,24 +180,34 @@ class TransformersModel:
         keys: Sequence[int],
         slots: Sequence[Hashable] | None,
         write: Callable[[Sequence[int], Sequence[Slot], torch.Tensor], list[Written]],
+        alike: Sequence[int],
     ) -> list[Generation | LanguageModelError]:
-        """Continue each prompt: `write` is handed rows, their slots and `(n, vocabulary)` logits behind them."""
+        """Continue each prompt: `write` is handed rows, their slots and `(n, vocabulary)` logits behind them.
+
+        Rows with the same prompt and the same number in `alike` get the same text, which is written once.
+        """
         if len(keys) != len(prompts):
             raise ValueError(f"{len(prompts)} prompts need as many keys, not {len(keys)}")
         with self._busy:
             mine = self._slots_of(slots, len(prompts))
-            logits, errors = self._computed(prompts, slots, reads=False, mine=mine, room=sampling.max_tokens)
+            logits, errors, firsts = self._computed(prompts, slots, reads=False, mine=mine, room=sampling.max_tokens)
             rows = [row for row, error in enumerate(errors) if error is None]
-            written: list[Written] = []
+            leaders: dict[tuple[int, int], int] = {}  # who writes for all that are alike
+            leader_of = {row: leaders.setdefault((firsts[row], alike[row]), row) for row in rows}
+            leading = list(leaders.values())
+            written: dict[int, Written] = {}
             try:
                 if rows:
-                    written = write(rows, [mine[row] for row in rows], torch.cat([logits[row] for row in rows]))
+                    texts = write(leading, [mine[row] for row in leading], torch.cat([logits[row] for row in leading]))
+                    written = dict(zip(leading, texts, strict=True))
+                    for row, leader in leader_of.items():
+                        mine[row].become(mine[leader])
             except _MISHAPS as error:
                 self._fail(rows, errors, error, slots)
-                rows = []
+                leader_of = {}
         answers: list[Generation | LanguageModelError] = [error or Generation("", False) for error in errors]
-        for row, text in zip(rows, written, strict=True):
-            answers[row] = self._generation(text, sampling)
+        for row, leader in leader_of.items():
+            answers[row] = self._generation(written[leader], sampling)
         return answers
 
     def forget(self, slots: Sequence[Hashable]) -> None:
@@ -220,14 +230,20 @@ class TransformersModel:
         reads: bool,
         mine: list[Slot] | None = None,
         room: int = 0,
-    ) -> tuple[list[torch.Tensor], list[LanguageModelError | None]]:
-        """Logits at each prompt's reads, or at its end; what its slot knows already is not computed again."""
+    ) -> tuple[list[torch.Tensor], list[LanguageModelError | None], list[int]]:
+        """Logits at each prompt's reads, or at its end; what its slot knows already is not computed again.
+
+        The same prompt is computed once, as where several episodes meet the same user: the last list has for each
+        prompt the first one that is the same.
+        """
         mine = mine if mine is not None else self._slots_of(slots, len(prompts))
         logits: list[torch.Tensor] = [torch.empty(0)] * len(prompts)
         errors: list[LanguageModelError | None] = [None] * len(prompts)
         rows: list[int] = []
         new: list[list[int]] = []
         wanted: list[list[int]] = []
+        seen: dict[tuple[tuple[int, ...], tuple[int, ...]], int] = {}
+        firsts = list(range(len(prompts)))
         for row, prompt in enumerate(prompts):
             tokens, places = self.tokens(prompt)
             places = places if reads else [len(tokens) - 1]
@@ -238,6 +254,8 @@ class TransformersModel:
                     f"the prompt has {len(tokens)} tokens and {room} are to follow, {self._name} reads "
                     f"{self._longest}. Way out: a shorter history"
                 )
+            elif (first := seen.setdefault((tuple(tokens), tuple(places)), row)) != row:
+                firsts[row] = first
             else:
                 known = min(mine[row].shared(tokens), places[0])
                 mine[row].cut(known)
@@ -247,12 +265,14 @@ class TransformersModel:
         if rows:
             try:
                 found = self._decoder.prefill([mine[row] for row in rows], new, wanted)
+                for row, at in zip(rows, found, strict=True):
+                    logits[row] = at
+                for row, first in enumerate(firsts):
+                    mine[row].become(mine[first])
+                    logits[row] = logits[first]
             except _MISHAPS as error:
-                self._fail(rows, errors, error, slots)
-                return logits, errors
-            for row, at in zip(rows, found, strict=True):
-                logits[row] = at
-        return logits, errors
+                self._fail([row for row, cause in enumerate(errors) if cause is None], errors, error, slots)
+        return logits, errors, firsts
 
     def _fail(
         self,

@@ -150,8 +150,6 @@ class Rollouts:
         offered = offered_by(self.policy, observations)
         for row, piece in zip(rows, pieces, strict=True):
             played[row].read(self.writer.encoded(piece))
-        if observations[0].turn == 0:  # all dialogues begin together
-            self.writer.begin([played[row].tokens for row in rows], rows)
         prompts = [Prompt((cast("str", tuple(played[row].tokens)),)) for row in rows]  # tokens, as they were drawn
         keys = [derived_key(seen.key, "member", members[row]) for row, seen in zip(rows, observations, strict=True)]
         guides = guides_of(self.policy, observations)

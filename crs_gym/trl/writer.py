@@ -7,7 +7,7 @@ maps that have one, each with its product added.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ import torch
 
 from crs_gym.errors import TrainingError
 from crs_gym.lm import Generation, Sampling
-from crs_gym.lm.cache import Slot
 from crs_gym.lm.decoding import Written
 from crs_gym.lm.transformers_model import TransformersModel
 
@@ -67,27 +66,6 @@ class RolloutWriter(TransformersModel):
         """The tokens of a piece of text; nothing in it is read as a special token."""
         with self._busy:
             return tuple(self._encode(text))
-
-    @torch.inference_mode()
-    def begin(self, texts: Sequence[Sequence[int]], slots: Sequence[Hashable]) -> None:
-        """Read texts into slots, each different one once: the members of a group begin with the same.
-
-        Args:
-            texts: `n` texts as tokens; those that are too short or too long to be continued are passed over.
-            slots: `n` names of slots, of which nothing is kept yet.
-        """
-        with self._busy:
-            places: dict[tuple[int, ...], list[Hashable]] = {}
-            for text, slot in zip(texts, slots, strict=True):
-                if 1 < len(text) < self._longest:
-                    places.setdefault(tuple(text[:-1]), []).append(slot)  # behind the last token one reads anew
-            firsts = [Slot() for _ in places]
-            self._decoder.prefill(firsts, list(places), [[0]] * len(places))
-            for first, names in zip(firsts, places.values(), strict=True):
-                self._slots[names[0]] = first
-                for name in names[1:]:
-                    assert first.kept is not None
-                    self._slots[name] = Slot(list(first.tokens), first.kept.clone())
 
     @torch.no_grad()
     def take_weights(self, trained: Any) -> None:

@@ -156,6 +156,27 @@ def test_a_kept_cache_computes_only_what_is_new(folder: Path, monkeypatch: pytes
     assert sum(computed) < 20
 
 
+def test_rows_that_are_the_same_are_computed_once_and_go_on_apart(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = TransformersModel(folder, dtype=torch.float32, device="cpu")
+    computed: list[int] = []
+    prefill = model._decoder.prefill
+    monkeypatch.setattr(model._decoder, "prefill", lambda *all_: computed.append(len(all_[0])) or prefill(*all_))
+    drawn: list[int] = []
+    write = model._decoder.write
+    monkeypatch.setattr(model._decoder, "write", lambda *all_: drawn.append(len(all_[0])) or write(*all_))
+    sampling, slots = Sampling(max_tokens=9, temperature=1.0), [*"abcd"]
+    one, other = prompts(2)
+    asked, keys = [one, one, other, one], [1, 1, 1, 2]
+    found = model.generate(asked, sampling, keys, slots=slots)
+    assert (computed, drawn) == ([2], [3])
+    assert found == [model.generate([prompt], sampling, [key])[0] for prompt, key in zip(asked, keys, strict=True)]
+    assert model._slots["a"].tokens == model._slots["b"].tokens
+    longer = [Prompt((*prompt.parts, word)) for prompt, word in zip(asked, WORDS[:4], strict=True)]
+    assert model.generate(longer, sampling, keys, slots=slots) == model.generate(longer, sampling, keys)
+
+
 def test_likelihoods_are_sums_of_log_probabilities(model: TransformersModel) -> None:
     prompt, text = Prompt(("the cat",)), " sat on a mat"
     ((found, n),) = model.log_likelihood([prompt], [text])
