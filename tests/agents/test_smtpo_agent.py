@@ -94,10 +94,12 @@ def test_a_model_that_has_learned_nothing_is_well_formed_all_the_same(
 
 
 def test_its_options_are_read() -> None:
-    assert play_options("temperature=0.5,max_tokens=9,base=there,candidates=bm25,guided=false") == PlayOptions(
-        temperature=0.5, max_tokens=9, base="there", candidates="bm25", guided=False
+    told = "temperature=0.5,max_tokens=9,base=there,candidates=bm25,guided=false,explore=question"
+    assert play_options(told) == PlayOptions(
+        temperature=0.5, max_tokens=9, base="there", candidates="bm25", guided=False, explore="question"
     )
-    for wrong, words in {"heat=1": "no setting", "max_tokens=x": "a number", "guided=1": "true or false"}.items():
+    mistakes = {"heat=1": "no setting", "max_tokens=x": "a number", "guided=1": "true or false", "explore=x": "all, qu"}
+    for wrong, words in mistakes.items():
         with pytest.raises(ValueError, match=words):
             play_options(wrong)
 
