@@ -11,6 +11,7 @@ import tyro
 from crs_agents.smtpo.options import Explore
 from crs_gym.config import DEFAULT_REWARD
 from crs_gym.errors import TrainingError
+from crs_gym.trl.credit import Credit, Scale
 
 NO_HINT: Final = tyro.conf.arg(help_behavior_hint="")
 """For an option whose help says by itself what it is by default."""
@@ -90,12 +91,12 @@ class Reinforcement:
     """Users whom a batch of episodes meets."""
     members: int = 8
     """Episodes with each of them: the group that is compared. At least 2."""
-    credit: Literal["turn", "next", "episode"] = "turn"
+    credit: Credit = "turn"
     """turn: what is written at a turn is credited with the rewards from there on; next: with those behind it, which is
     exact where questions alone are learned; episode: with all of them."""
     gamma: float = 1.0
     """The discount of rewards a turn, from 0 to 1."""
-    scale: Literal["group", "batch", "none"] = "group"
+    scale: Scale = "group"
     """What advantages are divided by: the standard deviation of their group, of the batch, or nothing."""
     beta: float = 0.02
     """The weight of the KL to the fine-tuned model; 0 saves its forward pass."""
