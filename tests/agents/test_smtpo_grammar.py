@@ -25,6 +25,8 @@ PARTS = (
     "; 9 #1 ",
     "; #2 ",
     "; best ",
+    "; asked ",
+    "genre, ",
     "; ask ",
     "none",
     "star",
@@ -39,7 +41,8 @@ def thoughts(draw: st.DrawFn, n: int = 20) -> Thought:
     match = st.builds(Match, numbers, FACETS, st.one_of(st.none(), st.integers(0, 9)))
     matches = draw(st.lists(match, min_size=1, max_size=3, unique_by=lambda match: match.number).map(tuple))
     ask = draw(st.sampled_from([None, *QUESTIONS]))
-    return Thought(draw(FACETS), draw(FACETS), matches, tuple([match.number for match in matches]), ask)
+    asked = draw(st.one_of(st.none(), st.lists(st.sampled_from(sorted(QUESTIONS)), max_size=4).map(tuple)))
+    return Thought(draw(FACETS), draw(FACETS), matches, tuple([match.number for match in matches]), ask, asked)
 
 
 @given(thoughts())
@@ -84,6 +87,10 @@ RIGHT = (
         (RIGHT.replace("2, 1<", "2, 7, 1<"), "repaired", (2, 1)),  # there is no candidate 7
         (RIGHT.replace("ask star", "ask price"), "repaired", (2, 1)),
         (RIGHT.replace("; ask star", ""), "repaired", (2, 1)),
+        (RIGHT.replace("; ask star", "; asked genre, star, genre; ask star"), "right", (2, 1)),
+        (RIGHT.replace("; ask star", "; asked nothing; ask star"), "right", (2, 1)),
+        (RIGHT.replace("; ask star", "; asked price; ask star"), "repaired", (2, 1)),
+        (RIGHT.replace("; ask star", "; asked nothing, star; ask star"), "repaired", (2, 1)),
         (RIGHT.replace("best 2", "best 1"), "repaired", (2, 1)),  # the verdict contradicts the answer
         (RIGHT.replace("#2", "#9"), "repaired", (2, 1)),  # there is no candidate 9
         (RIGHT.replace("; 3 #1 nothing", ""), "repaired", (2, 1)),  # an answer without a thought

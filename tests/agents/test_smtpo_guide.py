@@ -11,7 +11,7 @@ from crs_agents.smtpo.guide import TurnGuide
 from crs_agents.smtpo.options import PolicyOptions
 from crs_agents.smtpo.policy import SmtpoPolicy
 from crs_agents.smtpo.preferences import PreferenceReader
-from crs_agents.smtpo.prompts import END_OF_LINE
+from crs_agents.smtpo.prompts import END_OF_LINE, asked_before
 from crs_agents.smtpo.reasoning import Reasoner
 from crs_gym.agent import OracleObservation
 from crs_gym.lm.guide import MostProbable
@@ -19,8 +19,9 @@ from crs_gym.questions import QUESTIONS
 from crs_gym.worlds import World
 
 
-def made(world: World, *, n: int = 8, listed: int = 3, fit: bool = True) -> SmtpoPolicy:
-    return SmtpoPolicy(world.catalog, scorer_of("ease", world), PolicyOptions(base="", n=n, listed=listed, fit=fit))
+def made(world: World, *, n: int = 8, listed: int = 3, fit: bool = True, asked: bool = True) -> SmtpoPolicy:
+    options = PolicyOptions(base="", n=n, listed=listed, fit=fit, asked=asked)
+    return SmtpoPolicy(world.catalog, scorer_of("ease", world), options)
 
 
 def walked(guide: TurnGuide, rng: np.random.Generator) -> str:
@@ -34,11 +35,14 @@ def walked(guide: TurnGuide, rng: np.random.Generator) -> str:
 
 
 @pytest.mark.parametrize("fit", [True, False])
-def test_whatever_is_chosen_is_well_formed(sample: World, observations: list[OracleObservation], fit: bool) -> None:
-    policy, rng = made(sample, fit=fit), np.random.default_rng(0)
+@pytest.mark.parametrize("asked", [True, False])
+def test_whatever_is_chosen_is_well_formed(
+    sample: World, observations: list[OracleObservation], fit: bool, asked: bool
+) -> None:
+    policy, rng = made(sample, fit=fit, asked=asked), np.random.default_rng(0)
     guides = policy.guides(observations)
     assert guides is not None
-    asked, longest = set(), 0
+    questions, longest = set(), 0
     for observation, guide in zip(observations, guides, strict=True):
         for _ in range(8):
             text = walked(guide, rng)
@@ -47,9 +51,10 @@ def test_whatever_is_chosen_is_well_formed(sample: World, observations: list[Ora
             assert turn.well_formed
             thought = parse(turn.reasoning, 8).thought
             assert len(thought.answer) == 3
-            asked.add(thought.ask)
+            assert thought.asked == (asked_before(observation) if asked else None)
+            questions.add(thought.ask)
             longest = max(longest, len(thought.likes))
-    assert asked == {None, *QUESTIONS}
+    assert questions == {None, *QUESTIONS}
     assert longest == 3
 
 
@@ -60,7 +65,8 @@ def test_what_is_taught_can_be_written(sample: World, observations: list[OracleO
     assert guides is not None
     for observation, guide, found in zip(observations, guides, policy.recall(observations), strict=True):
         wanted = [item for item in observation.targets if item not in observation.named_items()]
-        text = write(reason(preferences(observation), found, wanted, "genre")) + END_OF_LINE
+        thought = reason(preferences(observation), found, wanted, "genre", asked_before(observation))
+        text = write(thought) + END_OF_LINE
         left, written = text, list[str]()
         while options := guide(written):
             (piece,) = [option for option in options if left.startswith(option)]

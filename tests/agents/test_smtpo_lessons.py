@@ -212,6 +212,8 @@ def test_turns_that_do_not_fit_whole_are_left_out() -> None:
 def test_all_questions_are_taught_each_once_an_episode(lessons: list[Lesson]) -> None:
     asked = [[parse(text, 20).thought.ask for _, text in lesson.turns] for lesson in lessons]
     assert {kind for episode in asked for kind in episode} == {None, *QUESTIONS}
-    for episode in asked:
+    for lesson, episode in zip(lessons, asked, strict=True):
+        told = [parse(text, 20).thought.asked for _, text in lesson.turns]
+        assert told == [tuple(kind for kind in episode[:turn] if kind is not None) for turn in range(len(lesson.turns))]
         kinds = [kind for kind in episode if kind is not None]
         assert len(set(kinds)) == len(kinds)

@@ -14,7 +14,7 @@ from crs_agents.smtpo.candidates import scorer_of
 from crs_agents.smtpo.grammar import Match, Thought, parse, write
 from crs_agents.smtpo.options import PolicyOptions
 from crs_agents.smtpo.policy import SmtpoPolicy
-from crs_agents.smtpo.prompts import candidate_line
+from crs_agents.smtpo.prompts import asked_before, candidate_line
 from crs_agents.smtpo.wording import utterance
 from crs_gym.agent import Observation, OracleObservation
 from crs_gym.catalog import FACET_KINDS
@@ -173,11 +173,21 @@ def test_a_false_quotation_is_not_well_formed(
         replace(whole, matches=(replace(match, fit=(found.fits[6] + 1) % 10),)): False,
         replace(whole, matches=(replace(match, facets=(*match.facets, "opera")),)): False,
         replace(whole, matches=(replace(match, facets=match.facets[1:]),)): False,
+        replace(whole, asked=asked_before(observation)): True,
+        replace(whole, asked=(*asked_before(observation), "star")): False,
     }
     for thought, true in cases.items():
         items, _, well_formed = turn_of(policy, observation, write(thought))
         assert items[0] == item
         assert well_formed == true
+
+
+def test_what_was_asked_is_read_off_the_recommenders_own_turns() -> None:
+    recorded = (user("Hi"), recommender("What genre do you like?"), user("Horror."))
+    assert asked_before(observe(*recorded)) == ()
+    own = (recommender(QUESTIONS["star"], 4), user("Ada Finch."), recommender("Try this.", 5), user("No."))
+    again = (recommender(QUESTIONS["star"], 6), user("Bo Lind."))
+    assert asked_before(observe(*recorded, *own, *again, turn=3)) == ("star", "star")
 
 
 def test_with_nothing_left_the_turn_shows_nothing(sample: World) -> None:

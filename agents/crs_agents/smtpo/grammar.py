@@ -1,11 +1,12 @@
 """What the policy's model writes: the grammar, and the one place where it is written, read and repaired.
 
-    <think>likes horror, 1980s; dislikes gore; 9 #1 horror, thriller; 8 #7 horror; best 1; ask star</think>
+    <think>likes horror, 1980s; dislikes gore; 9 #1 horror, thriller; 8 #7 horror; best 1; asked genre; ask star</think>
     <answer>1, 7</answer>
 
 in one line. `likes` and `dislikes` are the seeker's facets; each match quotes the line of a candidate as it begins: its
-fit, where that is told, its number and its facets; `best` is the verdict; `ask` is the kind of facet that the user is
-asked about, or nothing. The answer is the matched candidates in their order, each once. A line break ends the text.
+fit, where that is told, its number and its facets; `best` is the verdict; `asked` repeats, where that is told, what the
+user was asked about so far; `ask` is the kind of facet that it is asked about now, or nothing. The answer is the
+matched candidates in their order, each once. A line break ends the text.
 """
 
 from __future__ import annotations
@@ -34,10 +35,11 @@ LONGEST: Final = 4_000
 _FACETS: Final = r"[^;<>\n]+"
 _NUMBER: Final = r"[0-9]{1,4}"
 _FIT: Final = r"(?:[0-9]{1,2} )?"
-_ASKED: Final = "|".join((*QUESTIONS, NOTHING))
+_KINDS: Final = rf"(?:{'|'.join(QUESTIONS)})"
 _RIGHT: Final = re.compile(
     rf"<think>likes (?P<likes>{_FACETS}); dislikes (?P<dislikes>{_FACETS})"
-    rf"(?P<matches>(?:; {_FIT}#{_NUMBER} {_FACETS})*); best (?P<best>{_NUMBER}|{NONE}); ask (?P<ask>{_ASKED})</think>"
+    rf"(?P<matches>(?:; {_FIT}#{_NUMBER} {_FACETS})*); best (?P<best>{_NUMBER}|{NONE})"
+    rf"(?:; asked (?P<asked>{NOTHING}|{_KINDS}(?:, {_KINDS})*))?; ask (?P<ask>{_KINDS}|{NOTHING})</think>"
     rf"<answer>(?P<answer>{_NUMBER}(?:, {_NUMBER})*|{NONE})</answer>"
 )
 _MATCH: Final = re.compile(rf"; ({_FIT})#({_NUMBER}) ({_FACETS})")
@@ -79,6 +81,7 @@ class Thought:
         answer: Numbers of candidates, from 1, best first, each once; the first is the verdict.
         ask: The kind of facet that the user is asked about, one of `crs_gym.questions.QUESTIONS`; `None` for no
             question.
+        asked: The kinds that it was asked about before, as they were repeated; `None` where that is not told.
     """
 
     likes: tuple[str, ...] = ()
@@ -86,6 +89,7 @@ class Thought:
     matches: tuple[Match, ...] = ()
     answer: tuple[int, ...] = ()
     ask: str | None = None
+    asked: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +106,14 @@ def write(thought: Thought) -> str:
     likes, dislikes = ", ".join(thought.likes) or ANYTHING, ", ".join(thought.dislikes) or NOTHING
     best = str(thought.answer[0]) if thought.answer else NONE
     answer = ", ".join(map(str, thought.answer)) or NONE
-    thoughts = f"likes {likes}; dislikes {dislikes}{matches}; best {best}; ask {thought.ask or NOTHING}"
+    asked = "" if thought.asked is None else f"; {asked_text(thought.asked)}"
+    thoughts = f"likes {likes}; dislikes {dislikes}{matches}; best {best}{asked}; ask {thought.ask or NOTHING}"
     return f"<think>{thoughts}</think><answer>{answer}</answer>"
+
+
+def asked_text(asked: Sequence[str]) -> str:
+    """What was asked before, as it is repeated."""
+    return f"asked {', '.join(asked) or NOTHING}"
 
 
 def parse(text: str, n: int) -> Parsed:
@@ -124,6 +134,7 @@ def parse(text: str, n: int) -> Parsed:
             matches=tuple(matches),
             answer=_usable(answer, n),
             ask=None if found["ask"] == NOTHING else found["ask"],
+            asked=None if found["asked"] is None else _questions(found["asked"]),
         )
         complete = len(thought.answer) == len(answer) and (bool(answer) or n == 0)
         lists = [found["likes"], found["dislikes"], *(facets for *_, facets in quoted)]
@@ -162,6 +173,11 @@ def _each_once(text: str) -> bool:
 
 def _facets(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in _names(text) if name not in ("", ANYTHING, NOTHING)))
+
+
+def _questions(text: str) -> tuple[str, ...]:
+    """Kinds of facets, as often as they stand there."""
+    return tuple([name for name in _names(text) if name != NOTHING])
 
 
 def _names(text: str) -> list[str]:

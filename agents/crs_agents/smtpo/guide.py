@@ -2,8 +2,8 @@
 
 Its choices are the facets that are liked and disliked (of those that the dialogue speaks for or against, and for what
 is liked any genre), the candidates that are thought about, and the question. All else follows from them: marks, what a
-candidate's line says, the verdict, the answer. So every text has its right form and quotes truly (`grammar.py`,
-`truth.py`), whatever the model has learned; in training, only choices are credited.
+candidate's line says, the verdict, what was asked before, the answer. So every text has its right form and quotes
+truly (`grammar.py`, `truth.py`), whatever the model has learned; in training, only choices are credited.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from crs_agents.smtpo.candidates import Candidates
-from crs_agents.smtpo.grammar import ANYTHING, NONE
+from crs_agents.smtpo.grammar import ANYTHING, NONE, asked_text
 from crs_agents.smtpo.options import Explore
 from crs_agents.smtpo.preferences import Preference
 from crs_agents.smtpo.prompts import END_OF_LINE, NOTHING, facet_text, line_front
@@ -36,6 +36,7 @@ class TurnGuide:
         found: The candidates.
         preference: What the dialogue speaks for and against.
         listed: How many candidates are thought about.
+        asked: What the user was asked about so far; `None` where that is not told.
         fit: Whether their fit is told.
         explore: What is drawn.
     """
@@ -47,6 +48,7 @@ class TurnGuide:
         preference: Preference,
         listed: int,
         *,
+        asked: Sequence[str] | None = None,
         fit: bool = True,
         explore: Explore = "all",
     ) -> None:
@@ -60,6 +62,7 @@ class TurnGuide:
             for number, (item, own_fit) in enumerate(zip(found.items, found.fits, strict=True), 1)
         }
         self._listed = min(listed, len(self._matches))
+        self._asked = "" if asked is None else f"; {asked_text(asked)}"
         self._explore = explore
 
     def __call__(self, written: Sequence[str]) -> Sequence[str]:
@@ -81,7 +84,7 @@ class TurnGuide:
         if len(matches) < self._listed:
             return [piece for piece in self._matches if piece not in matches]
         numbers = [str(self._matches[piece]) for piece in matches] or [NONE]
-        verdict = f" best {numbers[0]}{_ASK}"
+        verdict = f" best {numbers[0]}{self._asked}{_ASK}"
         if written[-1] == verdict:
             end = f"</think><answer>{', '.join(numbers)}</answer>{END_OF_LINE}"
             return [f" {kind}{end}" for kind in (*QUESTIONS, NOTHING)]

@@ -19,12 +19,12 @@ from crs_agents.smtpo.held_out import Inserted
 from crs_agents.smtpo.options import PolicyOptions
 from crs_agents.smtpo.policy import SmtpoPolicy
 from crs_agents.smtpo.preferences import PreferenceReader
+from crs_agents.smtpo.prompts import asked_before
 from crs_agents.smtpo.reasoning import Reasoner
 from crs_gym.agent import NamedAgent, Observation, OracleObservation
 from crs_gym.catalog import FACET_KINDS
 from crs_gym.config import EnvConfig
 from crs_gym.engine import Episode
-from crs_gym.questions import asked_facet
 from crs_gym.randomness import derived_key, generator
 from crs_gym.rollout import play
 from crs_gym.task import Message, Split, Task, TaskKind
@@ -81,6 +81,7 @@ class Teacher:
     def __init__(self, policy: SmtpoPolicy, world: World, options: PolicyOptions, seed: int = 0) -> None:
         self._policy = policy
         self._seed = seed
+        self._tells_asked = options.asked
         self._preferences = PreferenceReader(world.catalog)
         self._reason = Reasoner(world.catalog, options.listed, fit=options.fit)
         self.lessons: dict[tuple[tuple[Message, ...], tuple[int, ...]], Lesson] = {}
@@ -94,8 +95,10 @@ class Teacher:
             assert isinstance(observation, OracleObservation)
             named = observation.named_items()
             wanted = [item for item in observation.targets if item not in named]
-            ask = self._question(observation)
-            text = write(self._reason(self._preferences(observation), candidates, wanted, ask))
+            asked = asked_before(observation)
+            ask = self._question(observation, asked)
+            told = asked if self._tells_asked else None
+            text = write(self._reason(self._preferences(observation), candidates, wanted, ask, told))
             written.append(text)
             context = tuple(observation.messages[: own_start(observation)])
             lesson = self.lessons.setdefault((context, observation.targets), Lesson())
@@ -104,16 +107,14 @@ class Teacher:
                 lesson.hits.append(not set(wanted).isdisjoint(candidates.items))
         return self._policy.turns(observations, written)
 
-    def _question(self, observation: Observation) -> str | None:
+    def _question(self, observation: Observation, asked: Sequence[str]) -> str | None:
         """What to ask: one of the kinds not asked yet, or nothing, all alike.
 
         No label tells which question would have paid. So lessons teach that there are questions, and what their answers
         are good for; which of them to ask is left to be learned from users. Lessons are shorter than dialogues may be,
         so their last turn asks as well: what is never taught is never tried.
         """
-        own = observation.messages[own_start(observation) :]
-        asked = {asked_facet(message.text) for message in own if message.role == "recommender"}
-        left = [None, *(kind for number, kind in enumerate(FACET_KINDS) if number not in asked)]
+        left = [None, *(kind for kind in FACET_KINDS if kind not in asked)]
         return left[derived_key("smtpo question", self._seed, observation.dialogue) % len(left)]
 
 

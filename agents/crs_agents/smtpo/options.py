@@ -37,6 +37,7 @@ class PolicyOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         n: How many candidates the model reads each turn.
         listed: How many of them its answer is taught to list; the others follow in the order of their recall.
         fit: Whether a candidate's line tells how far in front it was recalled.
+        asked: Whether what the user was asked about so far is repeated before each question.
         prompt_version: `prompts.VERSION` of the training.
     """
 
@@ -45,6 +46,7 @@ class PolicyOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     n: int = 20
     listed: int = 5
     fit: bool = True
+    asked: bool = True
     prompt_version: int = prompts.VERSION
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from crs_agents.ranking import Scorer
 from crs_agents.smtpo import prompts
 from crs_agents.smtpo.candidates import Candidates, Recall
-from crs_agents.smtpo.grammar import parse
+from crs_agents.smtpo.grammar import Thought, parse
 from crs_agents.smtpo.guide import TurnGuide
 from crs_agents.smtpo.options import Explore, PolicyOptions
 from crs_agents.smtpo.preferences import PreferenceReader
@@ -62,6 +62,7 @@ class SmtpoPolicy:
         self.recall = Recall(catalog, score, options.n, salt)
         self._catalog = catalog
         self._fit = options.fit
+        self._tells_asked = options.asked
         self._preferences = PreferenceReader(catalog)
 
     def pieces(self, observations: Sequence[Observation]) -> list[str]:
@@ -78,7 +79,13 @@ class SmtpoPolicy:
             return None
         return [
             TurnGuide(
-                self._catalog, found, self._preferences(observation), self._listed, fit=self._fit, explore=self._explore
+                self._catalog,
+                found,
+                self._preferences(observation),
+                self._listed,
+                asked=prompts.asked_before(observation) if self._tells_asked else None,
+                fit=self._fit,
+                explore=self._explore,
             )
             for observation, found in zip(observations, self.recall(observations), strict=True)
         ]
@@ -100,6 +107,10 @@ class SmtpoPolicy:
             return prompts.opening(observation.messages, lines, fit=self._fit)
         return prompts.follow_up(_said_since(observation), lines)
 
+    def _is_true(self, thought: Thought, observation: Observation, found: Candidates) -> bool:
+        asked = prompts.asked_before(observation)
+        return is_true(thought, found, self._catalog, self._spoken_of(observation), asked)
+
     def _spoken_of(self, observation: Observation) -> Set[int]:
         said = self._preferences(observation)
         return said.likes.keys() | said.dislikes.keys()
@@ -114,8 +125,7 @@ class SmtpoPolicy:
             items=items,
             ranking=ranking,
             reasoning=text,
-            well_formed=parsed.form == "right"
-            and is_true(parsed.thought, found, self._catalog, self._spoken_of(observation)),
+            well_formed=parsed.form == "right" and self._is_true(parsed.thought, observation, found),
         )
 
 

@@ -20,11 +20,14 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import Final
 
+from crs_agents.history import own_start
+from crs_gym.agent import Observation
 from crs_gym.catalog import FACET_KINDS, Catalog
+from crs_gym.questions import NO_QUESTION, asked_facet
 from crs_gym.task import Message
 from crs_gym.transcript import one_line, render_message
 
-VERSION: Final = 5
+VERSION: Final = 6
 """Rises with any change of what is read or written."""
 
 INSTRUCTION: Final = (
@@ -132,6 +135,17 @@ def fit_of(place: int, n: int) -> int:
     Each place has a fit of its own, so the order of recall can be kept by who reads it.
     """
     return n - 1 - place
+
+
+def asked_before(observation: Observation) -> tuple[str, ...]:
+    """The kinds of facets that the recommender's own turns have asked about so far, in order, as often as they did.
+
+    What is to be asked next depends on it, and a small model does not look back for it over hundreds of tokens. So it
+    is repeated just before the question.
+    """
+    own = observation.messages[own_start(observation) :]
+    kinds = [asked_facet(message.text) for message in own if message.role == "recommender"]
+    return tuple([FACET_KINDS[kind] for kind in kinds if kind != NO_QUESTION])
 
 
 def _piece(lines: Sequence[str]) -> str:

@@ -42,7 +42,12 @@ class Reasoner:
         self._fit = fit
 
     def __call__(
-        self, preference: Preference, found: Candidates, wanted: Sequence[int], ask: str | None = None
+        self,
+        preference: Preference,
+        found: Candidates,
+        wanted: Sequence[int],
+        ask: str | None = None,
+        asked: tuple[str, ...] | None = None,
     ) -> Thought:
         """The thought.
 
@@ -52,6 +57,7 @@ class Reasoner:
             wanted: What the seeker turned out to want. Those of them that are among the candidates come first; the
                 others follow by fit, liked and disliked facets.
             ask: The kind of facet that is asked about.
+            asked: Those that were asked about before; `None` where that is not told.
         """
         hindsight = {facet for item in wanted for facet in self._catalog.facets_of(item).tolist()}
         likes = sorted(preference.likes, key=lambda f: (f not in hindsight, -preference.likes[f], f))
@@ -80,6 +86,7 @@ class Reasoner:
             matches=tuple(matches),
             answer=tuple([match.number for match in matches]),
             ask=ask,
+            asked=asked,
         )
 
     def _is_genre(self, facet: int) -> bool:

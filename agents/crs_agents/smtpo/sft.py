@@ -66,6 +66,7 @@ def train(settings: SmtpoTraining) -> None:
         n=settings.n,
         listed=settings.listed,
         fit=settings.fit,
+        asked=settings.asked,
     )
     device = torch.accelerator.current_accelerator() or torch.device("cpu")
     dtype = {"auto": native_dtype(device), "bf16": torch.bfloat16, "fp32": torch.float32}[settings.dtype]

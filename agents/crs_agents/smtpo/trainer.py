@@ -49,6 +49,8 @@ class SmtpoTraining:
     """How many of them an answer lists; the others follow in the order of their recall."""
     fit: bool = True
     """Whether a candidate's line tells how far in front it was recalled."""
+    asked: bool = True
+    """Whether what the user was asked about so far is repeated before each question."""
     seed: int = 0
     """Keys the lessons, the users, the order of all, and the first weights."""
     dtype: Literal["auto", "bf16", "fp32"] = "auto"
