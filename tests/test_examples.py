@@ -10,15 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from crs_gym.evaluation import evaluate
+
 ROOT = Path(__file__).parents[1]
 ARGUMENTS = {
     "train_with_trl.py": ["run", "--updates", "1", "--users", "1", "--members", "2"],
     "train_both_sides.py": ["2", "30", "20"],
     "offline_cloning.py": ["ask-then-recommend", "100"],
+    "compare_seeds.py": ["RUN", "--group", "rules", "popularity", "--group", "learned", "ease", "item-knn"],
 }
 """What an example is called with, where it needs something."""
 
 EXAMPLES = {
+    "compare_seeds.py": r"(?s) 40 episodes.+learned, seed 1 .+learned less rules .*[+-]\d\.\d{3} \(",
     "own_policy.py": r"(?s:\nLatestLike .+\npopularity .+\nease )",
     "vector_rollout.py": r"^mean return of \d{3} episodes: [+-]\d\.\d{3}\n$",
     "train_with_trl.py": r"^update 1: return [+-]\d\.\d{3}, well_formed \d\.\d\d\n",
@@ -44,6 +48,8 @@ def test_an_example_runs(name: str, tmp_path: Path, request: pytest.FixtureReque
     if name == "offline_cloning.py":
         pytest.importorskip("torch", reason='needs pip install "crs-gym[sb3]"')
         pytest.importorskip("minari", reason='needs pip install "crs-gym[minari]"')
+    if name == "compare_seeds.py":
+        evaluate("CRS-Sample-v0", ["popularity", "ease", "item-knn"], tasks=40, out=tmp_path / "RUN")
     done = subprocess.run(
         [sys.executable, str(ROOT / "examples" / name), *ARGUMENTS.get(name, [])],
         cwd=tmp_path,
