@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -123,6 +123,8 @@ class Decoder:
     ) -> list[Written]:
         """Draw texts choice by choice: what must follow one is read at once. Slots end somewhere in the text.
 
+        Rows that hold the same tokens are computed once, until they choose differently.
+
         Args:
             slots: `n` slots, prefilled.
             logits: `(n, vocabulary)` behind what they hold.
@@ -137,16 +139,17 @@ class Decoder:
         scores: list[list[float]] = [[0.0] * len(walk.tokens) for walk in walks]
         new = {row: list(walk.tokens) for row, walk in enumerate(walks)}
         found = dict(enumerate(logits))
+        leader = _first_alike([tuple(slot.tokens) for slot in slots], walks)
         choice = 0
         while going := [
             row for row, walk in enumerate(walks) if walk.options and len(walk.tokens) < sampling.max_tokens
         ]:
-            unread = [row for row in going if new[row]]
+            unread = [row for row in going if new[row] and leader[row] == row]
             if unread:
                 wanted = [[len(new[row]) - 1] for row in unread]
                 read = self.forward.prefill([slots[row] for row in unread], [new[row] for row in unread], wanted)
                 found |= {row: at[0] for row, at in zip(unread, read, strict=True)}
-            seen = torch.stack([found[row] for row in going])
+            seen = torch.stack([found[leader[row]] for row in going])
             allowed = _only(seen, [walks[row].options for row in going])
             tokens = draw(allowed, sampling, streams[going], choice).tolist()
             for place in [place for place, row in enumerate(going) if not walks[row].draws]:
@@ -155,13 +158,28 @@ class Decoder:
             for row, token, score in zip(going, tokens, told, strict=True):
                 new[row] = walks[row].take(token)
                 scores[row] += [score, *[0.0] * (len(new[row]) - 1)]
+            before, leader = leader, _first_alike(leader, walks)
+            for row, of in enumerate(before):
+                if leader[row] == row:  # it has left the one that computed for it
+                    slots[row].become(slots[of])
             choice += 1
+        for row, of in enumerate(leader):
+            slots[row].become(slots[of])
         most = sampling.max_tokens
         ended = [not walk.options and len(walk.tokens) <= most for walk in walks]
         return [
             Written(walk.tokens[:most], whole, tuple(score[:most]), tuple(walk.chosen[:most]))
             for walk, whole, score in zip(walks, ended, scores, strict=True)
         ]
+
+
+def _first_alike(read: Sequence[Hashable], walks: Sequence[Walk]) -> list[int]:
+    """For each row the first one that is the same: what it had read, what was written since, and the choice now."""
+    firsts: dict[tuple[Hashable, ...], int] = {}
+    return [
+        firsts.setdefault((known, tuple(walk.tokens), tuple(walk.options), walk.draws), row)
+        for row, (known, walk) in enumerate(zip(read, walks, strict=True))
+    ]
 
 
 def draw(logits: torch.Tensor, sampling: Sampling, streams: np.typing.NDArray[np.uint64], step: int) -> IntArray:

@@ -41,15 +41,14 @@ from accelerate.utils import gather_object  # type: ignore[import-untyped]
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
-# Read when trl is imported, and when its trainer is built: a training tells nobody of itself, and that rollout
-# functions may change is why the tests hold this file to trl's version.
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+# Read when trl's trainer is built: that rollout functions may change is why the tests hold this file to trl's version.
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 
 from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.utils import split_tensor_dict
 
 from crs_gym.errors import TrainingError
+from crs_gym.lm.quiet import tell_nobody
 from crs_gym.trl.credit import Credit, Scale, turn_advantages
 from crs_gym.trl.prompts import episodes_of
 from crs_gym.trl.rollouts import READ, Rollouts, WrittenEpisode
@@ -91,6 +90,7 @@ class MultiTurnGRPOTrainer(GRPOTrainer):
         self._played: list[WrittenEpisode] = []
         self._written: torch.Tensor | None = None  # which places of a completion are scored
         self._plain_head = has_plain_head(settings["model"].config)
+        tell_nobody()
         super().__init__(reward_funcs=environment_return, rollout_func=_play_for_trl, **settings)
 
     # ---------------------------------------------------------------- rollouts

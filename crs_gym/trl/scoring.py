@@ -2,19 +2,26 @@
 
 A dialogue policy writes a small part of a sequence; the rest it reads. trl computes the head, which is much of the work
 for a small model with a large vocabulary, at every place, or (with Triton) at every place of the completion; here it
-runs at those that were written. Rows of similar length are computed together, without columns that are padding in all,
-and a row that goes on as another one does is read off that: members of a group often do what another one did.
+runs at those that were written. What several rows read alike is computed once (`branches.py`), and what is of similar
+length together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import torch
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
+from transformers import DynamicCache
 from trl.kernels import ChunkedLogProbFunction
+
+from crs_gym.trl.branches import Branch, branches_of
+
+Kept = list[tuple[torch.Tensor, torch.Tensor]]
+"""For each layer `(heads, length, width)` keys and values of all that was read up to the end of a branch."""
 
 VOCABULARY: Final = 8_192
 """Tokens of the vocabulary that are computed together (our choice: what is between passes stays small)."""
@@ -22,6 +29,9 @@ VOCABULARY: Final = 8_192
 ALIKE: Final = 1.3
 """How much longer than its shortest row the longest one of a part may be (our choice: on a CPU padding costs as much as
 words; the dialogues of a group differ by their number of turns)."""
+
+SHARED: Final = 32
+"""The fewest tokens that are worth a pass of their own before rows part (our choice)."""
 
 _NOT_PLAIN: Final = (
     "final_logit_softcapping",
@@ -63,29 +73,37 @@ def scores(
     if not written.any():
         written = written.clone()
         written[0, attention[0].nonzero()[-1]] = True  # a pass takes part in the gradient, with a weight of 0
-    attention = attention * _read(written)
-    hosts = _hosts(ids, attention.bool())
-    attention = attention * (hosts == torch.arange(len(hosts), device=ids.device))[:, None]
-    row, column = written.nonzero(as_tuple=True)
+    read = attention.bool() & _read(written)
+    before = (read.int().argmax(dim=1) + 1).tolist()  # a column less this: the place from which its token is read
+    rows = [row[places] for row, places in zip(ids, read, strict=True)]
+    branches = branches_of([row.tolist() for row in rows], SHARED if _may_go_on(model) else ids.shape[1])
+    columns = [places.nonzero()[:, 0].tolist() for places in written]
     head = getattr(model, "module", model).get_output_embeddings()
-    for rows in _alike(attention.sum(dim=1), size):
-        there = attention[rows].any(dim=0).nonzero()[:, 0]
-        first, end = int(there[0]), int(there[-1]) + 1
-        hidden = _hidden(model, head, ids[rows, first:end], attention[rows, first:end])
-        of, own = (hosts[row][:, None] == rows).nonzero(as_tuple=True)  # tokens that are read off these rows
-        place = (row[of], column[of])
+    kept: dict[Branch, Kept] = {}
+    for part in _parts(branches, size):
+        hidden = _hidden(model, head, part, rows, kept)
+        scored = [
+            (number, row, column, column - before[row] - branch.start)
+            for number, branch in enumerate(part)
+            for row in branch.rows
+            for column in columns[row]
+            if branch.start <= column - before[row] < branch.end
+        ]
+        if not scored:
+            continue
+        own, row, column, place = torch.tensor(scored, device=ids.device).T
         found, entropy, *_ = ChunkedLogProbFunction.apply(  # type: ignore[no-untyped-call]
-            hidden[own, column[of] - 1 - first],  # a token is read from the place before it
+            hidden[own, place],
             head.weight,
             head.bias,
-            ids[place],
+            ids[row, column],
             temperature,
             VOCABULARY,
             None,
             1.0,
             ("entropy",),
         )
-        logs, entropies = logs.index_put(place, found), entropies.index_put(place, entropy)
+        logs, entropies = logs.index_put((row, column), found), entropies.index_put((row, column), entropy)
     return logs, entropies
 
 
@@ -94,36 +112,75 @@ def _read(written: torch.Tensor) -> torch.Tensor:
     return functional.pad(written[:, 1:], (0, 1)).flip(1).cummax(dim=1).values.flip(1)
 
 
-def _hosts(ids: torch.Tensor, read: torch.Tensor) -> torch.Tensor:
-    """`(batch,)` for each row the longest one that reads the same wherever the row itself reads.
+def _may_go_on(model: Any) -> bool:
+    """Whether a pass may go on from keys and values that another one computed, gradients and all."""
+    bare = getattr(model, "module", model)
+    layers = getattr(bare.config.get_text_config(), "layer_types", None) or ["full_attention"]
+    return set(layers) == {"full_attention"} and not getattr(bare, "is_activation_checkpointing", False)
+
+
+def _parts(branches: Sequence[Branch], size: int) -> Iterator[list[Branch]]:
+    """Up to `size` branches that can be computed together: none goes on from another, and their lengths are alike."""
+    order = sorted(branches, key=lambda branch: (branch.depth, branch.end - branch.start))
+    part: list[Branch] = []
+    for branch in order:
+        fits = part and branch.depth == part[0].depth and _length(branch) <= ALIKE * _length(part[0])
+        if part and (not fits or len(part) == size):
+            yield part
+            part = []
+        part.append(branch)
+    yield part
+
+
+def _length(branch: Branch) -> int:
+    return branch.end - branch.start
+
+
+def _hidden(
+    model: Any, head: torch.nn.Module, part: Sequence[Branch], rows: Sequence[torch.Tensor], kept: dict[Branch, Kept]
+) -> torch.Tensor:
+    """`(branches, length, width)` what goes into the head; what others go on from is kept.
 
     Args:
-        ids: `(batch, length)` tokens.
-        read: `(batch, length)` bool: which of them each row reads.
+        model: The model.
+        head: Its head.
+        part: What is computed.
+        rows: The tokens of each row.
+        kept: Keys and values of the branches that come before; those of this part are added.
     """
-    hosts = torch.arange(len(ids), device=ids.device)
-    for row in torch.argsort(read.sum(dim=1), stable=True):  # the longest one comes last, and has the last word
-        within = (~read | (read[row] & (ids == ids[row]))).all(dim=1)
-        hosts[within] = row
-    return hosts
-
-
-def _alike(lengths: torch.Tensor, size: int) -> Iterator[torch.Tensor]:
-    """Numbers of rows that are not empty, the shortest first, in parts of up to `size` whose lengths are alike."""
-    order = torch.argsort(lengths, stable=True)
-    order = order[lengths[order] > 0]
-    first, told = 0, lengths[order].tolist()
-    for end in range(1, len(told) + 1):
-        if end == len(told) or end - first == size or told[end] > ALIKE * told[first]:
-            yield order[first:end]
-            first = end
-
-
-def _hidden(model: Any, head: torch.nn.Module, ids: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
-    """`(rows, length, width)` what goes into the head."""
+    device = rows[0].device
+    ids = pad_sequence([rows[branch.row][branch.start : branch.end] for branch in part], batch_first=True)
+    most = max(branch.start for branch in part)  # columns of what was read before, which ends at the same one in all
+    starts = torch.tensor([branch.start for branch in part], device=device)[:, None]
+    ends = torch.tensor([branch.end for branch in part], device=device)[:, None]
+    positions = torch.arange(-most, ids.shape[1], device=device) + starts
+    attention = ((positions >= 0) & (positions < ends)).long()
+    keeps = most > 0 or any(branch.grows for branch in part)
+    cache = DynamicCache() if keeps else None
+    for layer in range(len(kept[part[0].parent]) if part[0].parent is not None else 0):
+        before = [kept[cast("Branch", branch.parent)][layer] for branch in part]
+        keys, values = (torch.stack([_behind(side, most) for side in sides]) for sides in zip(*before, strict=True))
+        cast("DynamicCache", cache).update(keys, values, layer)
     with _before(head) as seen:
-        model(input_ids=ids, attention_mask=attention, use_cache=False)
+        model(
+            input_ids=ids,
+            attention_mask=attention,
+            position_ids=positions[:, most:].clamp(max=int(ends.max()) - 1),
+            past_key_values=cache,
+            use_cache=keeps,
+        )
+    for number, branch in enumerate(part):
+        if branch.grows and cache is not None:
+            own = slice(most - branch.start, most - branch.start + branch.end)
+            kept[branch] = [
+                (layer.keys[number, :, own], layer.values[number, :, own]) for layer in cast("Any", cache.layers)
+            ]
     return seen[0]
+
+
+def _behind(kept: torch.Tensor, columns: int) -> torch.Tensor:
+    """`(heads, columns, width)` from `(heads, length, width)`, zeros in front."""
+    return functional.pad(kept, (0, 0, columns - kept.shape[1], 0))
 
 
 @contextmanager

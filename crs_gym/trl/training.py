@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -25,6 +24,7 @@ from crs_gym.config import EnvConfig
 from crs_gym.errors import TrainingError
 from crs_gym.game import Game
 from crs_gym.lm.progress import UpdatesBar
+from crs_gym.lm.quiet import quiet_libraries
 from crs_gym.lm.transformers_model import native_dtype
 from crs_gym.lm.weights import find_weights, weights_revision
 from crs_gym.trainer import training_folder, whole_checkpoints
@@ -71,7 +71,7 @@ def train(settings: GRPOSettings, policy: PolicyFactory, config: EnvConfig, *, l
         TrainingError: It cannot begin or go on; the message says what to do.
         WeightsError: The base model is not on this machine.
     """
-    _hush()
+    quiet_libraries()
     first = int(os.environ.get("RANK", "0")) == 0  # of several processes, one owns the folder
     folder = find_weights(settings.base)
     game = Game(config, num_dialogues=episodes_a_process(settings))
@@ -92,14 +92,6 @@ def train(settings: GRPOSettings, policy: PolicyFactory, config: EnvConfig, *, l
         if trainer.is_world_process_zero():
             _finish(trainer, settings, {**begun, **facts}, folder)
     return settings.out
-
-
-def _hush() -> None:
-    """No bars and remarks of libraries."""
-    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    datasets.disable_progress_bars()
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.|trl\.")
 
 
 def episodes_a_process(settings: GRPOSettings) -> int:

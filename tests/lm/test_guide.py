@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crs_gym.lm.guide import MostProbable, Walk
+
+if TYPE_CHECKING:
+    from crs_gym.lm.cache import Slot
 
 FORM = ("I saw ", ("a cat", "a cart", "the dog"), " run", (" far.", "."))
 
@@ -143,6 +147,38 @@ def test_what_is_not_drawn_is_the_most_probable_and_no_choice(folder: Path) -> N
     for text in texts:
         assert isinstance(text, Generation)
         assert sum(text.chosen) == 1
+
+
+def test_rows_alike_are_computed_once_until_they_choose_differently(folder: Path) -> None:
+    from crs_gym.lm import Prompt, Sampling
+    from crs_gym.lm.transformers_model import TransformersModel
+
+    def some_drawn(written: Sequence[str]) -> Sequence[str]:
+        pieces = guide(written)
+        return MostProbable(pieces) if len(written) == 1 else pieces
+
+    def counting(slots: Sequence[Slot], new: Sequence[Sequence[int]], wanted: Sequence[Sequence[int]]) -> object:
+        nonlocal computed
+        computed += sum(map(len, new))
+        return prefill(slots, new, wanted)
+
+    model = TransformersModel(folder, dtype=torch.float32, device="cpu")
+    prefill, computed = model._decoder.forward.prefill, 0
+    model._decoder.forward.prefill = counting  # type: ignore[method-assign,assignment]
+    n, sampling = 16, Sampling(temperature=5.0)
+    prompts = [Prompt((f"the {'cat ' * (row % 2 + 1)}\n",)) for row in range(n)]
+    guides = [(guide, some_drawn)[row % 4 > 1] for row in range(n)]  # the same prompt with another guide is no copy
+    together = model.generate_guided(prompts, sampling, range(n), guides, slots=range(n))
+    shared, computed = computed, 0
+    alone = [
+        model.generate_guided([prompt], sampling, [row], [own])[0]
+        for row, (prompt, own) in enumerate(zip(prompts, guides, strict=True))
+    ]
+    assert together == alone
+    assert shared < 0.7 * computed
+    longer = [Prompt((prompt.parts[0], text.text, " on")) for prompt, text in zip(prompts, together, strict=True)]  # type: ignore[union-attr]
+    one = Sampling(max_tokens=4)
+    assert model.generate(longer, one, range(n), slots=range(n)) == model.generate(longer, one, range(n))
 
 
 def test_draws_among_what_is_allowed_have_the_models_odds(folder: Path) -> None:

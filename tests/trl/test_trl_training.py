@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from queue import Queue
 from statistics import fmean
 from typing import Any
 
@@ -162,6 +163,50 @@ def test_what_several_rows_read_is_computed_once(tiny_base: Path) -> None:
     assert not logs[~written].any()
 
 
+def test_rows_that_part_have_the_scores_and_gradients_of_each_by_itself(
+    tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = AutoModelForCausalLM.from_pretrained(tiny_base, dtype=torch.float32)
+    rng = np.random.default_rng(4)
+    trunk = rng.integers(5, 200, 60).tolist()
+    rows = [trunk[:40], trunk]
+    for start in (0, 10, 10, 25, 50):
+        rows += [[*trunk[:start], *rng.integers(5, 200, 30).tolist()]]
+    rows += [[*rows[-1], 9, 8, 7], [*rows[-1][:70], 11, 12], rows[3]]
+    left, width = [int(rng.integers(0, 5)) for _ in rows], 90
+    ids, attention = torch.zeros(len(rows), width, dtype=torch.long), torch.zeros(len(rows), width, dtype=torch.long)
+    written = torch.zeros(len(rows), width, dtype=torch.bool)
+    for number, (row, pad) in enumerate(zip(rows, left, strict=True)):
+        ids[number, pad : pad + len(row)], attention[number, pad : pad + len(row)] = torch.tensor(row), 1
+        written[number, pad + 1 : pad + len(row)] = torch.from_numpy(rng.random(len(row) - 1) < 0.2)
+    written[:, -1] = False
+    read = 0
+    weights = torch.from_numpy(rng.normal(size=ids.shape)).float()
+
+    def count(_: Any, __: Any, given: dict[str, Any]) -> None:
+        nonlocal read
+        read += int(given["attention_mask"][:, -given["input_ids"].shape[1] :].sum())
+
+    model.register_forward_pre_hook(count, with_kwargs=True)
+
+    def scored(shared: int, size: int) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor], int]:
+        nonlocal read
+        monkeypatch.setattr("crs_gym.trl.scoring.SHARED", shared)
+        model.zero_grad()
+        read = 0
+        logs, entropies = scores(model, ids, attention, written, 0.9, size)
+        ((logs + 0.1 * entropies) * weights).sum().backward()
+        return logs, entropies, [weight.grad.clone() for weight in model.parameters()], read
+
+    logs, entropies, gradient, alone = scored(1_000, 1)
+    for shared, size in ((1, 16), (1, 2), (12, 16)):
+        ours = scored(shared, size)
+        torch.testing.assert_close(ours[:2], (logs, entropies), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(ours[2], gradient, atol=1e-4, rtol=1e-4)
+        assert ours[3] < alone
+    assert not logs[~written].any()
+
+
 def test_a_part_with_nothing_to_learn_is_in_no_mean_of_tokens(settings: GRPOSettings, tiny_base: Path) -> None:
     trainer = made(replace(settings, beta=0.0), tiny_base)
     trainer.current_gradient_accumulation_steps = 1
@@ -199,6 +244,22 @@ def test_what_the_writer_drew_has_the_trained_models_probability(settings: GRPOS
     with trainer.model.disable_adapter(), torch.no_grad():
         before = torch.log_softmax(trainer.model(input_ids=ids, attention_mask=attention).logits[:, :-1].double(), -1)
     assert (before.gather(2, ids[:, 1:, None])[:, -n:, 0][mask] - exact[mask]).abs().max() > 0.01
+
+
+def test_a_training_tells_nobody_of_itself(
+    settings: GRPOSettings, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever imported huggingface_hub first, and although trl reports where it is not told otherwise."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY", False)
+    monkeypatch.setattr("huggingface_hub.utils._telemetry._start_telemetry_thread", lambda: None)
+    reports: Queue[Any] = Queue()
+    monkeypatch.setattr("huggingface_hub.utils._telemetry._TELEMETRY_QUEUE", reports)
+    monkeypatch.delenv("HF_HUB_DISABLE_TELEMETRY", raising=False)
+    made(settings, tiny_base)
+    assert reports.empty()
+    monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "0")
+    made(settings, tiny_base)
+    assert not reports.empty()
 
 
 def test_errored_episodes_are_masked_and_counted(settings: GRPOSettings, tiny_base: Path) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from typing import Final
-
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when trl is imported: a training tells nobody of itself
 
 import datasets  # type: ignore[import-untyped]
 import torch

@@ -7,10 +7,8 @@ played episode with all of its turns, and the LoRA stands on the upper half of a
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
-import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -18,9 +16,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final, cast
 
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when trl is imported: a training tells nobody of itself
-
-import datasets  # type: ignore[import-untyped]
 import torch
 import transformers
 from peft import PeftModel
@@ -36,6 +31,7 @@ from crs_gym.errors import TrainingError
 from crs_gym.lm.adapters import save_adapter, save_weights
 from crs_gym.lm.allocator import keep_freed_memory
 from crs_gym.lm.progress import UpdatesBar
+from crs_gym.lm.quiet import quiet_libraries
 from crs_gym.lm.transformers_model import native_dtype
 from crs_gym.lm.weights import find_weights, weights_revision
 from crs_gym.trainer import training_folder, whole_checkpoints
@@ -56,7 +52,7 @@ _OF_NO_EFFECT: Final = ("out", "stage", "report_to", "grpo")
 
 def train(settings: SmtpoTraining) -> None:
     """Train as `SmtpoTraining.run` says."""
-    _hush()
+    quiet_libraries()
     out = settings.out / "sft"
     base = None if settings.base == SCRATCH else find_weights(settings.base)
     world = load_world(settings.world)
@@ -153,11 +149,3 @@ def _finish(trainer: SFTTrainer, settings: SmtpoTraining, options: PolicyOptions
 
 def _say(words: str) -> None:
     print(f"crs-gym: {words}", file=sys.stderr, flush=True)
-
-
-def _hush() -> None:
-    """No bars and remarks of libraries."""
-    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    datasets.disable_progress_bars()
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.|trl\.")

@@ -7,16 +7,12 @@ import json
 import os
 import shutil
 import sys
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when trl is imported: a training tells nobody of itself
-
-import datasets  # type: ignore[import-untyped]
 import torch
 import transformers
 from peft.helpers import disable_input_dtype_casting
@@ -26,6 +22,7 @@ from crs_gym.errors import TrainingError
 from crs_gym.lm.adapters import save_adapter, trained_bytes
 from crs_gym.lm.allocator import keep_freed_memory
 from crs_gym.lm.progress import UpdatesBar
+from crs_gym.lm.quiet import quiet_libraries
 from crs_gym.lm.transformers_model import native_dtype
 from crs_gym.lm.weights import find_weights, weights_revision
 from crs_gym.trainer import processor_name, require_room, training_folder, whole_checkpoints
@@ -59,7 +56,7 @@ _OF_NO_EFFECT: Final = ("out", "report_to")
 
 def train(settings: SimulatorTraining) -> None:
     """Train as `SimulatorTraining.run` says."""
-    _hush()
+    quiet_libraries()
     first = int(os.environ.get("RANK", "0")) == 0  # of several processes, one owns the folder
     folder = find_weights(settings.base)
     world = load_world(settings.world)
@@ -87,14 +84,6 @@ def train(settings: SimulatorTraining) -> None:
         _go_on(trainer, settings)
         if first:
             _finish(trainer, settings, facts, folder, world)
-
-
-def _hush() -> None:
-    """Leave the terminal to `UpdatesBar`: no bars and remarks of libraries."""
-    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    datasets.disable_progress_bars()
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.|trl\.")
 
 
 def _room(model: torch.nn.Module) -> int:
