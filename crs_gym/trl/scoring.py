@@ -116,7 +116,8 @@ def _may_go_on(model: Any) -> bool:
     """Whether a pass may go on from keys and values that another one computed, gradients and all."""
     bare = getattr(model, "module", model)
     layers = getattr(bare.config.get_text_config(), "layer_types", None) or ["full_attention"]
-    return set(layers) == {"full_attention"} and not getattr(bare, "is_activation_checkpointing", False)
+    recomputed = any(getattr(module, "gradient_checkpointing", False) for module in bare.modules())  # without a cache
+    return set(layers) == {"full_attention"} and not recomputed
 
 
 def _parts(branches: Sequence[Branch], size: int) -> Iterator[list[Branch]]:

@@ -204,6 +204,11 @@ def test_rows_that_part_have_the_scores_and_gradients_of_each_by_itself(
         torch.testing.assert_close(ours[:2], (logs, entropies), atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(ours[2], gradient, atol=1e-4, rtol=1e-4)
         assert ours[3] < alone
+    model.train()
+    model.gradient_checkpointing_enable()
+    recomputed = scored(1, 16)
+    torch.testing.assert_close(recomputed[:2], (logs, entropies), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(recomputed[2], gradient, atol=1e-4, rtol=1e-4)
     assert not logs[~written].any()
 
 
