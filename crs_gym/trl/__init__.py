@@ -7,6 +7,7 @@ rollouts.py           episodes that a model writes, with each of its tokens
 writer.py             the copy of the trained model that writes them
 credit.py             advantages
 scoring.py            log-probabilities at the places that were written
+branches.py           rows that begin alike, as a tree: what they share is computed once
 watching.py           figures, and guards against known hacks
 curves.py             a picture of them
 prompts.py            episodes as prompts
