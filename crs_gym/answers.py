@@ -15,7 +15,7 @@ from typing import Final
 from crs_gym.trace import Trace
 from crs_gym.turns import AgentTurn
 
-_NUMBERED: Final = re.compile(r"<answer>\s*+([0-9]{1,9}(?:[\s,]++[0-9]{1,9}+)*+)\s*+</answer>")
+_NUMBERED: Final = re.compile(r"<answer>\s*+([0-9]{1,9}(?:[\s,]++[0-9]{1,9}+)*)\s*+</answer>")
 """An answer that holds numbers of candidates and nothing else."""
 
 

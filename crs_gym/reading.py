@@ -11,10 +11,11 @@ from crs_gym.turns import MAX_UTTERANCE, AgentTurn
 MAX_TEXT: Final = 8 * MAX_UTTERANCE
 """The longest text that is read at all, thoughts included."""
 
-# Possessive throughout (`*+`, `?+`): a text that does not match is given up at once, however long it is.
-_INSIDE: Final = r"[^<]*+(?:<(?!/?(?:think|answer)>)[^<]*+)*+"
+# Characters repeat possessively (`*+`), and behind a group that repeats stands what cannot stand inside: a text that
+# does not match is given up at once, however long it is. Groups do not: Python 3.11.2 matches possessive ones wrongly.
+_INSIDE: Final = r"[^<]*+(?:<(?!/?(?:think|answer)>)[^<]*+)*"
 _TAGGED: Final = re.compile(
-    rf"\s*+(?:<think>(?P<think>{_INSIDE})</think>\s*+)?+"
+    rf"\s*+(?:<think>(?P<think>{_INSIDE})</think>\s*+)?"
     rf"(?:<answer>(?P<answer>{_INSIDE})</answer>\s*+|(?P<bare>{_INSIDE}))\Z"
 )
 
