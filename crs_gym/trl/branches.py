@@ -35,6 +35,11 @@ class Branch:
     grows: bool = False
 
     @property
+    def length(self) -> int:
+        """How many tokens it has."""
+        return self.end - self.start
+
+    @property
     def depth(self) -> int:
         """How many branches come before it."""
         return 0 if self.parent is None else self.parent.depth + 1

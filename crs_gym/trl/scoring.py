@@ -122,19 +122,15 @@ def _may_go_on(model: Any) -> bool:
 
 def _parts(branches: Sequence[Branch], size: int) -> Iterator[list[Branch]]:
     """Up to `size` branches that can be computed together: none goes on from another, and their lengths are alike."""
-    order = sorted(branches, key=lambda branch: (branch.depth, branch.end - branch.start))
+    order = sorted(branches, key=lambda branch: (branch.depth, branch.length))
     part: list[Branch] = []
     for branch in order:
-        fits = part and branch.depth == part[0].depth and _length(branch) <= ALIKE * _length(part[0])
+        fits = part and branch.depth == part[0].depth and branch.length <= ALIKE * part[0].length
         if part and (not fits or len(part) == size):
             yield part
             part = []
         part.append(branch)
     yield part
-
-
-def _length(branch: Branch) -> int:
-    return branch.end - branch.start
 
 
 def _hidden(
