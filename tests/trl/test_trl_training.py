@@ -259,7 +259,9 @@ def test_a_training_tells_nobody_of_itself(
     monkeypatch.setattr("huggingface_hub.utils._telemetry._start_telemetry_thread", lambda: None)
     reports: Queue[Any] = Queue()
     monkeypatch.setattr("huggingface_hub.utils._telemetry._TELEMETRY_QUEUE", reports)
-    monkeypatch.delenv("HF_HUB_DISABLE_TELEMETRY", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    for name in ("HF_HUB_DISABLE_TELEMETRY", "CI"):  # trl says nothing where CI is set, whatever was asked for
+        monkeypatch.delenv(name, raising=False)
     made(settings, tiny_base)
     assert reports.empty()
     monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "0")
