@@ -41,6 +41,8 @@ def scores_of(agent: str) -> Scores:
 
 groups = {name: [scores_of(agent) for agent in agents] for name, *agents in options.group}
 everyone = [scores for members in groups.values() for scores in members]
+if unknown := set(options.metrics).difference(everyone[0].names):
+    raise SystemExit(f"no metric {', '.join(sorted(unknown))}; there are {', '.join(everyone[0].names)}")
 shared = sorted(set.intersection(*(set(scores.keys) for scores in everyone)))
 
 
