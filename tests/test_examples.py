@@ -56,7 +56,7 @@ def test_an_example_runs(name: str, tmp_path: Path, request: pytest.FixtureReque
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=600,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -70,7 +70,7 @@ def test_the_command_in_an_example_runs(tmp_path: Path) -> None:
     (line,) = [line for line in text.splitlines() if line.startswith("crs-gym ")]
     arguments = [*shlex.split(line, comments=True)[1:], "--tasks", "10", "--out", str(tmp_path / "run")]
     done = subprocess.run(
-        [sys.executable, "-m", "crs_gym.cli", *arguments], cwd=ROOT, capture_output=True, timeout=600, check=False
+        [sys.executable, "-m", "crs_gym.cli", *arguments], cwd=ROOT, capture_output=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "results.json").exists()
