@@ -14,6 +14,7 @@ from crs_gym.evaluation import evaluate
 
 ROOT = Path(__file__).parents[1]
 ARGUMENTS = {
+    "ask_by_hand.py": ["CRS-Sample-v0", "bm25", "genre", "genre,decade", "--tasks", "60"],
     "train_with_trl.py": ["run", "--updates", "1", "--users", "1", "--members", "2"],
     "train_both_sides.py": ["2", "30", "20"],
     "offline_cloning.py": ["ask-then-recommend", "100"],
@@ -22,6 +23,7 @@ ARGUMENTS = {
 """What an example is called with, where it needs something."""
 
 EXAMPLES = {
+    "ask_by_hand.py": r"(?s)\nbm25 .+\ngenre .+\ngenre, .+\ndecade ",
     "compare_seeds.py": r"(?s) 40 episodes.+learned, seed 1 .+learned less rules .*[+-]\d\.\d{3} \(",
     "own_policy.py": r"(?s:\nLatestLike .+\npopularity .+\nease )",
     "vector_rollout.py": r"^mean return of \d{3} episodes: [+-]\d\.\d{3}\n$",

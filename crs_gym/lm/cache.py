@@ -16,6 +16,8 @@ from typing import Final
 
 import torch
 
+from crs_gym.lm.beginnings import common_length
+
 SPARE: Final = 64
 """Tokens by which a full buffer grows at least (our choice: about one turn)."""
 
@@ -77,20 +79,15 @@ class Slot:
 
     def shared(self, tokens: Sequence[int]) -> int:
         """How many tokens at the beginning are the same."""
-        mine = self.tokens
-        if mine == tokens[: len(mine)]:
-            return len(mine)
-        return next(i for i, (a, b) in enumerate(zip([*mine, -1], [*tokens, -2], strict=False)) if a != b)
+        return common_length(self.tokens, tokens)
 
-    def cut(self, length: int) -> None:
-        """Forget what stands behind the first `length` tokens."""
-        del self.tokens[length:]
-
-    def become(self, other: Slot) -> None:
-        """Hold what another slot holds, in a buffer of its own."""
+    def become(self, other: Slot, length: int | None = None) -> None:
+        """Hold what another slot holds, or its first `length` tokens, in a buffer of its own."""
         if other is not self:
             self.tokens = list(other.tokens)
             self.kept = None if other.kept is None else other.kept.clone()
+        if length is not None:
+            del self.tokens[length:]
 
     def with_room(self, tokens: int, shape: KeyShape) -> torch.Tensor:
         """`kept`, grown where it has no room for so many more tokens."""

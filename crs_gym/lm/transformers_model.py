@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import threading
 import warnings
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +19,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from crs_gym.errors import LanguageModelError, WeightsError
 from crs_gym.lm.allocator import keep_freed_memory
 from crs_gym.lm.attention import NAME as ATTENTION
+from crs_gym.lm.beginnings import Asked, Beginning, beginnings, waves
 from crs_gym.lm.cache import KeyShape, Slot
 from crs_gym.lm.decoding import Decoder, Written
 from crs_gym.lm.guide import Guide, Walk
@@ -32,6 +33,9 @@ NDArrayBool = np.typing.NDArray[np.bool_]
 
 _FORMAT: Final = 2
 """Part of the revision: rises when the same prompt is turned into other tokens, or drawn from in another way."""
+
+AT_ONCE: Final = 64
+"""Prompts that are read before those whose cache nobody needs any more let go of it (our choice)."""
 
 _MISHAPS: Final = (RuntimeError, OSError, MemoryError)
 """What a computation may meet that is no mistake of ours: out of memory (torch's is a RuntimeError, as are all of its
@@ -233,17 +237,13 @@ class TransformersModel:
     ) -> tuple[list[torch.Tensor], list[LanguageModelError | None], list[int]]:
         """Logits at each prompt's reads, or at its end; what its slot knows already is not computed again.
 
-        The same prompt is computed once, as where several episodes meet the same user: the last list has for each
+        What prompts share is computed once, as where several episodes meet the same user: the last list has for each
         prompt the first one that is the same.
         """
         mine = mine if mine is not None else self._slots_of(slots, len(prompts))
         logits: list[torch.Tensor] = [torch.empty(0)] * len(prompts)
         errors: list[LanguageModelError | None] = [None] * len(prompts)
-        rows: list[int] = []
-        new: list[list[int]] = []
-        wanted: list[list[int]] = []
-        seen: dict[tuple[tuple[int, ...], tuple[int, ...]], int] = {}
-        firsts = list(range(len(prompts)))
+        asked: dict[int, Asked] = {}
         for row, prompt in enumerate(prompts):
             tokens, places = self.tokens(prompt)
             places = places if reads else [len(tokens) - 1]
@@ -254,25 +254,47 @@ class TransformersModel:
                     f"the prompt has {len(tokens)} tokens and {room} are to follow, {self._name} reads "
                     f"{self._longest}. Way out: a shorter history"
                 )
-            elif (first := seen.setdefault((tuple(tokens), tuple(places)), row)) != row:
-                firsts[row] = first
             else:
-                known = min(mine[row].shared(tokens), places[0])
-                mine[row].cut(known)
-                rows.append(row)
-                new.append(tokens[known:])
-                wanted.append([place - known for place in places])
-        if rows:
-            try:
-                found = self._decoder.prefill([mine[row] for row in rows], new, wanted)
-                for row, at in zip(rows, found, strict=True):
-                    logits[row] = at
-                for row, first in enumerate(firsts):
-                    mine[row].become(mine[first])
-                    logits[row] = logits[first]
-            except _MISHAPS as error:
-                self._fail([row for row, cause in enumerate(errors) if cause is None], errors, error, slots)
-        return logits, errors, firsts
+                asked[row] = Asked(tokens, places)
+        known = {row: min(mine[row].shared(one.tokens), one.places[0]) for row, one in asked.items()}
+        begun = beginnings(asked, known)
+        same = {row: begun[row].row for row, one in asked.items() if begun[row].length == len(one.tokens)}
+        gone_on_from = {beginning.row for row, beginning in begun.items() if beginning.row != row}
+        try:
+            for wave in waves(begun):
+                rows = [row for row in wave if row not in same]
+                for start in range(0, len(rows), AT_ONCE):
+                    some = rows[start : start + AT_ONCE]
+                    self._read_on(some, asked, begun, mine, logits)
+                    if reads and slots is None:  # nobody asks for what they hold any more
+                        for row in {*some} - gone_on_from:
+                            mine[row] = Slot()
+            for row, first in same.items():
+                mine[row].become(mine[first])
+                logits[row] = logits[first]
+        except _MISHAPS as error:
+            self._fail(list(asked), errors, error, slots)
+        return logits, errors, [same.get(row, row) for row in range(len(prompts))]
+
+    def _read_on(
+        self,
+        rows: Sequence[int],
+        asked: Mapping[int, Asked],
+        begun: Mapping[int, Beginning],
+        mine: Sequence[Slot],
+        logits: list[torch.Tensor],
+    ) -> None:
+        """Compute what some prompts have behind their beginnings: their slots hold it, their logits are filled in."""
+        for row in rows:
+            mine[row].become(mine[begun[row].row], begun[row].length)
+        found = self._decoder.prefill(
+            [mine[row] for row in rows],
+            [asked[row].tokens[begun[row].length :] for row in rows],
+            [[place - begun[row].length for place in asked[row].places[begun[row].reads :]] for row in rows],
+        )
+        for row, at in zip(rows, found, strict=True):
+            before = logits[begun[row].row][: begun[row].reads]
+            logits[row] = torch.cat([before, at]) if begun[row].reads else at
 
     def _fail(
         self,

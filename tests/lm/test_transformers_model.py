@@ -11,10 +11,13 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from hypothesis import given  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
 from tiny_models import write_chat_model  # noqa: E402
 
 from crs_gym.errors import LanguageModelError, WeightsError  # noqa: E402
 from crs_gym.lm import READ, Chat, ChatMessage, Prompt, Sampling  # noqa: E402
+from crs_gym.lm.beginnings import Asked, beginnings, waves  # noqa: E402
 from crs_gym.lm.decoding import draw  # noqa: E402
 from crs_gym.lm.llama import LlamaForward  # noqa: E402
 from crs_gym.lm.loading import load_language_model  # noqa: E402
@@ -175,6 +178,69 @@ def test_rows_that_are_the_same_are_computed_once_and_go_on_apart(
     assert model._slots["a"].tokens == model._slots["b"].tokens
     longer = [Prompt((*prompt.parts, word)) for prompt, word in zip(asked, WORDS[:4], strict=True)]
     assert model.generate(longer, sampling, keys, slots=slots) == model.generate(longer, sampling, keys)
+
+
+def test_what_prompts_share_is_computed_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = TransformersModel(folder, dtype=torch.bfloat16, device="cpu")
+    computed: list[int] = []
+    forward = model._decoder.forward
+    logits = forward.logits
+    monkeypatch.setattr(forward, "logits", lambda ids, *rest: computed.append(ids.numel()) or logits(ids, *rest))
+    seen = (" ".join(WORDS * 2), READ, " ".join(WORDS * 2), READ)
+    asked = [
+        Prompt((*seen, *rest, READ)) for rest in ((" on a mat",), (" on the",), (), (" and far from it",), (" on the",))
+    ]
+    asked.append(Prompt((" ".join(WORDS * 4), " on the", READ)))  # the same words, read at one place
+    alone = [model.read([prompt], ["a", "b"])[0] for prompt in asked]
+    each = sum(computed)
+    computed.clear()
+    together = model.read(asked, ["a", "b"], slots=[*"abcdef"])
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)  # type: ignore[arg-type]
+    assert sum(computed) < each / 2.5
+    longer = [Prompt((*prompt.parts, f" {word}", READ)) for prompt, word in zip(asked, WORDS, strict=False)]
+    computed.clear()
+    for one, prompt in zip(model.read(longer, ["a", "b"], slots=[*"abcdef"]), longer, strict=True):
+        np.testing.assert_array_equal(one, model.read([prompt], ["a", "b"])[0])  # type: ignore[arg-type]
+
+
+@given(
+    st.lists(
+        st.tuples(st.lists(st.integers(0, 1), min_size=1, max_size=9), st.sets(st.integers(0, 8), min_size=1)),
+        max_size=7,
+    )
+)
+def test_a_beginning_is_what_both_prompts_read(drawn: list[tuple[list[int], set[int]]]) -> None:
+    asked = {
+        row: Asked(tokens * 20, places)
+        for row, (tokens, numbers) in enumerate(drawn)
+        if (places := sorted({number * 20 % (20 * len(tokens)) for number in numbers}))
+    }
+    found = beginnings(asked, {row: row % 3 if asked[row].places[0] > 2 else 0 for row in asked})
+    depth = {row: number for number, wave in enumerate(waves(found)) for row in wave}
+    assert sorted(found) == sorted(depth) == sorted(asked)
+    for row, begun in found.items():
+        own, other = asked[row], asked[begun.row]
+        assert own.tokens[: begun.length] == other.tokens[: begun.length]
+        assert own.places[: begun.reads] == other.places[: begun.reads]
+        if begun.row == row:
+            assert (begun.reads, depth[row]) == (0, 0)
+            assert begun.length <= own.places[0]
+        else:
+            assert depth[begun.row] < depth[row]
+            assert all((place < begun.length) == (i < begun.reads) for i, place in enumerate(own.places))
+            assert begun.length == len(own.tokens) or begun.length <= own.places[-1]
+
+
+def test_questions_in_two_dialogues_go_on_from_their_own() -> None:
+    rule = [1] * 70
+    asked = {row: Asked([*rule, *[2 + row % 2] * 100, 10 + row], [170]) for row in range(6)}
+    found = beginnings(asked, dict.fromkeys(asked, 0))
+    assert [(begun.row, begun.length) for _, begun in sorted(found.items())] == [
+        *((0, 0), (0, 70)),
+        *((0, 170), (1, 170)) * 2,
+    ]
+    assert waves(found) == [[0], [2, 4, 1], [3, 5]]
 
 
 def test_likelihoods_are_sums_of_log_probabilities(model: TransformersModel) -> None:

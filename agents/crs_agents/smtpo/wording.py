@@ -15,7 +15,7 @@ SAID_AS: Final = {
     "genre": "it is {}",
     "director": "it was directed by {}",
     "star": "it has {}",
-    "decade": "from the {}",
+    "decade": "it is from the {}",
 }
 """How a facet of each kind is given as a reason."""
 
