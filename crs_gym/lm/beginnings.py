@@ -1,7 +1,7 @@
 """Prompts of one call that begin alike: what they share is computed once, and each goes on from there.
 
-Members of a group meet the same user, so their prompts part where the agent's words do; and chats begin with the same
-instruction.
+Members of a group meet the same user, so their prompts part where the agent's words do; and a chat model is asked about
+each film of a slate behind the same dialogue.
 """
 
 from __future__ import annotations
