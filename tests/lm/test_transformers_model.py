@@ -81,6 +81,21 @@ def reference(model: TransformersModel, tokens: list[int]) -> Any:
         model._model.config._attn_implementation = "crs_grouped"
 
 
+def counted(model: TransformersModel, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many tokens each further pass of the model computes."""
+    computed: list[int] = []
+    forward = model._decoder.forward
+    assert isinstance(forward, LlamaForward)
+    logits = forward.logits
+
+    def counting(ids: Any, *rest: Any) -> Any:
+        computed.append(ids.numel())
+        return logits(ids, *rest)
+
+    monkeypatch.setattr(forward, "logits", counting)
+    return computed
+
+
 def test_greedy_texts_are_those_of_transformers_generate(folder: Path) -> None:
     from transformers import AutoModelForCausalLM
 
@@ -146,10 +161,7 @@ def test_a_kept_cache_changes_no_text(model: TransformersModel) -> None:
 
 def test_a_kept_cache_computes_only_what_is_new(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = TransformersModel(folder, dtype=torch.float32, device="cpu")
-    computed: list[int] = []
-    forward = model._decoder.forward
-    logits = forward.logits
-    monkeypatch.setattr(forward, "logits", lambda ids, *rest: computed.append(ids.numel()) or logits(ids, *rest))
+    computed = counted(model, monkeypatch)
     history = Prompt((" ".join(WORDS * 4),))
     model.read([Prompt((*history.parts, READ))], ["a", "b"], slots=["x"])
     first = sum(computed)
@@ -182,10 +194,7 @@ def test_rows_that_are_the_same_are_computed_once_and_go_on_apart(
 
 def test_what_prompts_share_is_computed_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = TransformersModel(folder, dtype=torch.bfloat16, device="cpu")
-    computed: list[int] = []
-    forward = model._decoder.forward
-    logits = forward.logits
-    monkeypatch.setattr(forward, "logits", lambda ids, *rest: computed.append(ids.numel()) or logits(ids, *rest))
+    computed = counted(model, monkeypatch)
     seen = (" ".join(WORDS * 2), READ, " ".join(WORDS * 2), READ)
     asked = [
         Prompt((*seen, *rest, READ)) for rest in ((" on a mat",), (" on the",), (), (" and far from it",), (" on the",))
@@ -199,7 +208,6 @@ def test_what_prompts_share_is_computed_once(folder: Path, monkeypatch: pytest.M
         np.testing.assert_array_equal(one, other)  # type: ignore[arg-type]
     assert sum(computed) < each / 2.5
     longer = [Prompt((*prompt.parts, f" {word}", READ)) for prompt, word in zip(asked, WORDS, strict=False)]
-    computed.clear()
     for one, prompt in zip(model.read(longer, ["a", "b"], slots=[*"abcdef"]), longer, strict=True):
         np.testing.assert_array_equal(one, model.read([prompt], ["a", "b"])[0])  # type: ignore[arg-type]
 
